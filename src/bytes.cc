@@ -1,0 +1,90 @@
+#include "bight/bytes.h"
+
+#include <cstring>
+#include <ostream>
+
+#include "bight/bytes_builder.h"
+#include "bight/copy_audit.h"
+#include "bight/hash.h"
+#include "bight/internal/search.h"
+
+BIGHT_NAMESPACE_BEGIN
+
+Bytes Bytes::from_new_block(internal::Block* block, ByteView bytes) noexcept {
+  std::memcpy(block->storage, bytes.data(), bytes.size());
+  internal::count_copied(bytes.size());
+  return Bytes(internal::Segment{block->storage, bytes.size(), internal::word_of(block)});
+}
+
+Bytes Bytes::copy_of(ByteView bytes) {
+  if (bytes.empty()) return Bytes();
+  return from_new_block(internal::allocate_block(bytes.size()), bytes);
+}
+
+Bytes Bytes::copy_of(ByteView bytes, std::pmr::memory_resource* resource) {
+  if (bytes.empty()) return Bytes();
+  internal::BlockSpec spec;
+  spec.resource = resource;
+  return from_new_block(internal::allocate_block(bytes.size(), spec), bytes);
+}
+
+Bytes Bytes::copy_of(ByteView bytes, std::shared_ptr<std::pmr::memory_resource> resource) {
+  if (bytes.empty()) return Bytes();
+  internal::BlockSpec spec;
+  spec.keep = std::move(resource);
+  return from_new_block(internal::allocate_block(bytes.size(), spec), bytes);
+}
+
+std::optional<size_t> Bytes::find_byte(std::byte value, size_t from) const noexcept {
+  if (from >= size()) return std::nullopt;
+  const void* const found = std::memchr(data() + from, static_cast<int>(value), size() - from);
+  if (found == nullptr) return std::nullopt;
+  return static_cast<size_t>(static_cast<const std::byte*>(found) - data());
+}
+
+uint64_t Bytes::hash() const noexcept { return hash_bytes(data(), size()); }
+
+size_t ContentHash::operator()(ByteView bytes) const noexcept {
+  return static_cast<size_t>(hash_bytes(bytes.data(), bytes.size()));
+}
+
+size_t Bytes::retained_size() const noexcept {
+  const internal::Block* const block = internal::block_of(segment_.block);
+  return block == nullptr ? 0 : internal::block_footprint(block);
+}
+
+Bytes Bytes::compact() const {
+  const internal::Block* const block = internal::block_of(segment_.block);
+  if (block == nullptr || block->capacity <= internal::block_capacity_for(size())) return *this;
+  return copy_of(*this);
+}
+
+std::optional<BytesBuilder> Bytes::try_into_builder() && noexcept {
+  if (!is_unique()) return std::nullopt;
+  internal::Block* const block = internal::block_of(segment_.block);
+  std::byte* const begin = const_cast<std::byte*>(data());
+  BytesBuilder builder;
+  builder.base_ = block->storage;
+  builder.begin_ = begin;
+  builder.end_ = begin + size();
+  builder.limit_ = block->storage + block->capacity;
+  builder.block_ = internal::word_of(block);
+  builder.received_ = size();  // in place already
+  segment_ = {};
+  return builder;
+}
+
+BytesBuilder Bytes::into_builder() && {
+  if (std::optional<BytesBuilder> builder = std::move(*this).try_into_builder()) {
+    return *std::move(builder);
+  }
+  BytesBuilder copy = BytesBuilder::copy_of(*this);
+  clear();
+  return copy;
+}
+
+std::ostream& operator<<(std::ostream& out, const Bytes& bytes) {
+  return out.write(bytes.chars(), static_cast<std::streamsize>(bytes.size()));
+}
+
+BIGHT_NAMESPACE_END
