@@ -4,8 +4,8 @@
 //   4 KiB .. 2 MiB             [pad][header][payload, 64-aligned]      one allocation
 //   from 2 MiB, or strict      [header]   [payload]                    two; from 2 MiB on by mmap
 //
-// thread cache -> depot (batches) -> operator new. Memory of one size class serves blocks
-// and nodes (owners, segment tables) alike; a header is written anew each time.
+// thread cache -> depot (batches) -> operator new, in lists by size class, apart for blocks and for
+// nodes (owners, segment tables).
 #include "bight/internal/block.h"
 
 #include <algorithm>
@@ -52,17 +52,17 @@ namespace {
 constexpr bool kCaching = !BIGHT_HAS_ASAN && !BIGHT_HAS_MSAN;
 
 struct ClassTable {
-  uint32_t total[kSizeClasses];
-  uint32_t most[kSizeClasses];   // nodes of the class that one thread keeps
-  uint32_t batch[kSizeClasses];  // nodes moved to or from the depot at once
+  uint32_t total[kLists];
+  uint32_t most[kLists];   // nodes of the list that one thread keeps
+  uint32_t batch[kLists];  // nodes moved to or from the depot at once
 };
 // A class may hold 1.25 MiB of a thread's cache: a megabyte of 64 KiB blocks under construction,
 // with some to spare. At most 128 nodes: enough for batches of 64 to make the depot's lock cheap.
 constexpr size_t kClassBytes = (size_t{5} << 20) / 4;
 constexpr ClassTable make_class_table() {
   ClassTable table{};
-  for (size_t c = 0; c < kSizeClasses; ++c) {
-    const size_t total = class_total(c);
+  for (size_t c = 0; c < kLists; ++c) {
+    const size_t total = class_total(c % kSizeClasses);
     size_t most = kClassBytes / total;
     if (most < 1) most = 1;
     if (most > 128) most = 128;
@@ -106,7 +106,7 @@ struct Depot {
   TryLock lock;
   FreeNode* batches = nullptr;  // under the lock
 };
-constinit Depot depots[kSizeClasses];
+constinit Depot depots[kLists];
 constinit std::atomic<size_t> depot_bytes{0};
 
 // The registry of threads, for totals. Its lock is taken when a thread first frees or counts, when
@@ -172,7 +172,7 @@ FreeNode* take_batch(size_t c) noexcept {
 }
 
 void trim_depot() noexcept {
-  for (size_t c = 0; c < kSizeClasses; ++c) {
+  for (size_t c = 0; c < kLists; ++c) {
     while (FreeNode* const batch = take_batch(c)) free_list_to_system(batch, kClasses.total[c]);
   }
 }
@@ -209,7 +209,7 @@ void flush_class(ThreadState& t, size_t c, uint32_t keep, bool to_depot) noexcep
 void revoke(ThreadState& t, size_t c) noexcept { grant(t, c, uint32_t{0} - t.lists[c].room.get()); }
 
 void flush_thread(ThreadState& t, bool to_depot) noexcept {
-  for (size_t c = 0; c < kSizeClasses; ++c) {
+  for (size_t c = 0; c < kLists; ++c) {
     flush_class(t, c, 0, to_depot);
     revoke(t, c);
   }
@@ -274,7 +274,7 @@ void register_thread(ThreadState& t) noexcept {
 
 }  // namespace
 
-BIGHT_NOINLINE void* take_memory_slow(size_t c) noexcept {
+BIGHT_NOINLINE void* take_memory_slow(size_t c, bool& fresh) noexcept {
   ThreadState& t = state;
   if (kCaching && t.phase != ThreadState::kDead) {
     if (FreeNode* const batch = take_batch(c)) {
@@ -285,9 +285,11 @@ BIGHT_NOINLINE void* take_memory_slow(size_t c) noexcept {
       if (list.room.get() < rest) grant(t, c, rest - list.room.get());
       list.head = batch->next;
       list.room.add(uint32_t{0} - rest);
+      fresh = false;
       return batch;
     }
   }
+  fresh = true;
   return system_allocate(kClasses.total[c]);
 }
 
@@ -311,10 +313,10 @@ BIGHT_NOINLINE void give_memory_slow(size_t c, void* memory) noexcept {
                                kClasses.most[c] - std::min(kClasses.most[c], list.granted.get()));
     if (wanted != 0) {
       // Unused places of other classes first; then the classes that hold most give up nodes.
-      for (size_t k = 0; k < kSizeClasses && t.granted_bytes + wanted * bytes > limit; ++k) {
+      for (size_t k = 0; k < kLists && t.granted_bytes + wanted * bytes > limit; ++k) {
         if (k != c) revoke(t, k);
       }
-      for (size_t k = kSizeClasses; k-- > 0 && t.granted_bytes + wanted * bytes > limit;) {
+      for (size_t k = kLists; k-- > 0 && t.granted_bytes + wanted * bytes > limit;) {
         if (k == c) continue;
         flush_class(t, k, t.lists[k].count() / 2, true);
         revoke(t, k);
@@ -337,23 +339,43 @@ BIGHT_NOINLINE void give_memory_slow(size_t c, void* memory) noexcept {
 
 // ---- Blocks below 2 MiB ------------------------------------------------------------------------
 
-void release_classed(Block* block) noexcept {
-  give_memory(block->size_class, reinterpret_cast<std::byte*>(block) - block->lead);
-}
+void release_small(Block* block) noexcept { give_memory(block->size_class, block); }
 
 namespace {
 
+// From kAlignedFrom on the header is not where the memory begins, so what the lists link stands
+// apart from it: at the start, and the header is written anew each time.
+void release_aligned(Block* block) noexcept {
+  give_memory(block->size_class, reinterpret_cast<std::byte*>(block) - block->lead);
+}
+
 Block* make_classed(size_t c) {
-  std::byte* const memory = static_cast<std::byte*>(take_memory(c));
+  bool fresh;
+  void* const memory = take_memory(c, fresh);
   if (BIGHT_UNLIKELY(memory == nullptr)) fail_allocation(kClasses.total[c]);
-  if (class_payload(c) < kAlignedFrom) return init_small_block(memory, c);
-  const auto address = reinterpret_cast<uintptr_t>(memory + kHeader);
+  const size_t capacity = class_payload(c);
+  std::byte* payload = static_cast<std::byte*>(memory) + kHeader;
+  if (capacity < kAlignedFrom) {
+    if (!fresh) {
+      Block* const block = static_cast<Block*>(memory);
+      block->refs.reset(1);
+      block->release = &release_small;
+      return block;
+    }
+    return ::new (memory) Block{Count(1),         static_cast<uint8_t>(c), 0,       4,
+                                Block::kWritable, {&release_small},        payload, capacity};
+  }
+  const auto address = reinterpret_cast<uintptr_t>(payload);
   const size_t lead = (kPayloadAlignment - address % kPayloadAlignment) % kPayloadAlignment;
-  std::byte* const payload = memory + kHeader + lead;
-  return ::new (payload - kHeader)
-      Block{Count(1), static_cast<uint8_t>(c), static_cast<uint8_t>(lead),
-            6,        Block::kWritable,        {&release_classed},
-            payload,  class_payload(c)};
+  payload += lead;
+  return ::new (payload - kHeader) Block{Count(1),
+                                         static_cast<uint8_t>(c),
+                                         static_cast<uint8_t>(lead),
+                                         6,
+                                         Block::kWritable,
+                                         {&release_aligned},
+                                         payload,
+                                         capacity};
 }
 
 // ---- Payload apart: large blocks and strict alignments
@@ -592,6 +614,10 @@ Block* make_pmr(size_t capacity, size_t alignment, std::pmr::memory_resource* re
 Block* allocate_block(size_t capacity) {
   if (capacity > kMaxSize) fail_too_large("block", capacity, 0);
   Block* block;
+  if (capacity <= kFastPayload) {
+    block = take_cached_block(capacity);
+    if (block != nullptr) return block;
+  }
   if (capacity < kLargeFrom) {
     block = make_classed(class_of(capacity));
   } else if (kCaching) {
@@ -651,7 +677,8 @@ void* try_allocate_node(size_t bytes) noexcept {
   size_t c = class_of(bytes > kHeader ? bytes - kHeader : 0);
   // Above kAlignedFrom a class has a little more room than its payload and header.
   if (c > 0 && kClasses.total[c - 1] >= bytes) --c;
-  return take_memory(c);
+  bool fresh;
+  return take_memory(kNodeLists + c, fresh);
 }
 
 void* allocate_node(size_t bytes) {
@@ -667,7 +694,7 @@ void free_node(void* node, size_t bytes) noexcept {
   }
   size_t c = class_of(bytes > kHeader ? bytes - kHeader : 0);
   if (c > 0 && kClasses.total[c - 1] >= bytes) --c;
-  give_memory(c, node);
+  give_memory(kNodeLists + c, node);
 }
 
 namespace {
@@ -751,7 +778,7 @@ MemoryTotals memory_totals() noexcept {
 #endif
   const std::lock_guard<std::mutex> guard(registry_mutex);
   for (const ThreadState* t = registry; t != nullptr; t = t->next) {
-    for (size_t c = 0; c < kSizeClasses; ++c) {
+    for (size_t c = 0; c < kLists; ++c) {
       totals.thread_cached += t->lists[c].count() * size_t{kClasses.total[c]};
     }
   }

@@ -19,40 +19,55 @@ Bytes Bytes::from_new_block(internal::Block* block, ByteView bytes) noexcept {
 
 namespace {
 
-// memcpy for what is mostly a few words: a call would cost as much as the rest of copy_of.
-inline void copy_small(std::byte* to, const std::byte* from, size_t n) noexcept {
+constexpr size_t kInlineCopy = 64;
+
+// memcpy of at most kInlineCopy bytes without a call: two overlapping halves cover each power of
+// two to the next, and both are read before either is written.
+inline void copy_inline(std::byte* to, const std::byte* from, size_t n) noexcept {
+  struct Half16 {
+    unsigned char bytes[16];
+  };
+  struct Half32 {
+    unsigned char bytes[32];
+  };
+  const auto halves = [&]<class Half>(Half head) {
+    Half tail;
+    std::memcpy(&head, from, sizeof(Half));
+    std::memcpy(&tail, from + n - sizeof(Half), sizeof(Half));
+    std::memcpy(to, &head, sizeof(Half));
+    std::memcpy(to + n - sizeof(Half), &tail, sizeof(Half));
+  };
   if (n > 32) {
-    std::memcpy(to, from, n);
+    halves(Half32{});
   } else if (n >= 16) {
-    // Two overlapping halves cover 16 to 32 bytes; both are read before either is written.
-    unsigned char head[16];
-    unsigned char tail[16];
-    std::memcpy(head, from, 16);
-    std::memcpy(tail, from + n - 16, 16);
-    std::memcpy(to, head, 16);
-    std::memcpy(to + n - 16, tail, 16);
+    halves(Half16{});
   } else if (n >= 8) {
-    uint64_t head;
-    uint64_t tail;
-    std::memcpy(&head, from, 8);
-    std::memcpy(&tail, from + n - 8, 8);
-    std::memcpy(to, &head, 8);
-    std::memcpy(to + n - 8, &tail, 8);
+    halves(uint64_t{});
+  } else if (n >= 4) {
+    halves(uint32_t{});
   } else {
     for (size_t i = 0; i < n; ++i) to[i] = from[i];
   }
 }
 
+BIGHT_NOINLINE internal::Block* copy_slow(const std::byte* data, size_t size) {
+  internal::Block* const block = internal::allocate_block(size);
+  std::memcpy(block->storage, data, size);
+  internal::count_copied(size);
+  return block;
+}
+
 }  // namespace
 
-Bytes Bytes::copy_of(ByteView bytes) {
-  const size_t n = bytes.size();
-  if (n == 0) return Bytes();
-  internal::Block* const block = internal::allocate_block_fast(n);
-  copy_small(block->storage, bytes.data(), n);
-  // allocate_block has registered the thread.
-  internal::state.copied.add(n);
-  return Bytes(internal::Segment{block->storage, n, internal::word_of(block)});
+internal::Block* Bytes::copy_to_block(const std::byte* data, size_t size) {
+  if (BIGHT_LIKELY(size <= kInlineCopy)) {
+    if (internal::Block* const block = internal::take_cached_block(size)) {
+      copy_inline(block->storage, data, size);
+      internal::state.copied.add(size);
+      return block;
+    }
+  }
+  return copy_slow(data, size);
 }
 
 Bytes Bytes::copy_of(ByteView bytes, std::pmr::memory_resource* resource) {

@@ -722,6 +722,13 @@ struct Chain::Ops {
     }
   }
 
+  class Walker;
+  template <class F>
+  static void walk_both(const Chain& a, size_t from_a, const Chain& b, size_t from_b, size_t count,
+                        const F& f);
+  static bool equal_range(const Chain& a, size_t from_a, const Chain& b, size_t from_b,
+                          size_t count);
+
   static void broken(const Chain& c, const char* what) noexcept {
     std::fprintf(stderr, "bight: Chain invariant broken: %s (%zu bytes, %zu segments)\n", what,
                  c.size(), c.segment_count());
@@ -820,8 +827,8 @@ GatherFill Chain::fill_spans(std::span<std::span<const std::byte>> entries, size
 }
 
 #if BIGHT_HAS_IOVEC
-GatherFill Chain::fill_iovec(std::span<iovec> entries, size_t from,
-                             size_t max_bytes) const noexcept {
+GatherFill Chain::fill_iovec_slow(std::span<iovec> entries, size_t from,
+                                  size_t max_bytes) const noexcept {
   if (from > size_) internal::fail_length("fill_iovec from", from, size_);
   GatherFill done;
   if (entries.empty() || max_bytes == 0 || from == size_) return done;
@@ -834,8 +841,7 @@ GatherFill Chain::fill_iovec(std::span<iovec> entries, size_t from,
     // Everything fits: no test an entry.
     iovec* out = entries.data();
     if (is_inline()) {
-      *out++ = entry(inline_[0].data, inline_[0].size);
-      if (count > 1) *out = entry(inline_[1].data, inline_[1].size);
+      for (size_t i = 0; i < count; ++i) out[i] = entry(inline_[i].data, inline_[i].size);
       return {count, size_};
     }
     if (Ops::edge_front(*this)) *out++ = entry(window_.edge.data, window_.edge.size);
@@ -915,31 +921,55 @@ bool Chain::starts_with(ByteView prefix) const noexcept {
   return same;
 }
 
-namespace {
-
-// Goes through a chain's segments from a position on.
-class Walker {
+// Goes through a chain's segments from a position on. Its last run may reach past what the chain
+// shows of its last slot: the caller counts bytes and never asks for more than there are.
+class Chain::Ops::Walker {
  public:
-  Walker(const Chain& chain, size_t from)
-      : chain_(chain),
-        at_(chain.locate(from)),
-        run_(chain.segment(at_.index).subspan(at_.offset)) {}
+  Walker(const Chain& c, size_t from) : chain_(c), at_(c.locate(from)) {
+    run_ = c.segment(at_.index).subspan(at_.offset);
+    if (c.is_inline()) return;
+    const size_t slot = at_.index - (edge_front(c) ? 1 : 0);
+    if (edge_front(c) && at_.index == 0) {
+      next_ = c.window_.first;
+    } else {
+      next_ = slot < c.window_.last - c.window_.first ? c.window_.first + slot + 1 : c.window_.last;
+    }
+    last_ = c.window_.last;
+    slots_ = c.table()->slots();
+    starts_ = c.table()->starts();
+  }
   std::span<const std::byte> run() const { return run_; }
   void advance(size_t n) {
-    run_ = n == run_.size() ? chain_.segment(++at_.index) : run_.subspan(n);
+    if (n != run_.size()) {
+      run_ = {run_.data() + n, run_.size() - n};
+    } else {
+      ++at_.index;
+      if (BIGHT_LIKELY(next_ < last_ && next_ != chain_.window_.first)) {
+        run_ = {slots_[next_].data, starts_[next_ + 1] - starts_[next_]};
+        ++next_;
+      } else {
+        run_ = chain_.segment(at_.index);
+        if (next_ < last_) ++next_;
+      }
+    }
   }
 
  private:
   const Chain& chain_;
   SegmentPosition at_;
   std::span<const std::byte> run_;
+  // The window's next slot; next_ == last_ when there is none (or no window).
+  size_t next_ = 0;
+  size_t last_ = 0;
+  const Slot* slots_ = nullptr;
+  const size_t* starts_ = nullptr;
 };
 
 // Walks two chains in step: f(a, b, n) on runs of n bytes contiguous in both, until it answers
 // false or `count` bytes are done.
 template <class F>
-void walk_both(const Chain& a, size_t from_a, const Chain& b, size_t from_b, size_t count,
-               const F& f) {
+void Chain::Ops::walk_both(const Chain& a, size_t from_a, const Chain& b, size_t from_b,
+                           size_t count, const F& f) {
   if (count == 0) return;
   Walker in_a(a, from_a);
   Walker in_b(b, from_b);
@@ -955,7 +985,8 @@ void walk_both(const Chain& a, size_t from_a, const Chain& b, size_t from_b, siz
   }
 }
 
-bool equal_range(const Chain& a, size_t from_a, const Chain& b, size_t from_b, size_t count) {
+bool Chain::Ops::equal_range(const Chain& a, size_t from_a, const Chain& b, size_t from_b,
+                             size_t count) {
   bool same = true;
   walk_both(a, from_a, b, from_b, count, [&](const std::byte* x, const std::byte* y, size_t n) {
     same = x == y || std::memcmp(x, y, n) == 0;
@@ -964,10 +995,8 @@ bool equal_range(const Chain& a, size_t from_a, const Chain& b, size_t from_b, s
   return same;
 }
 
-}  // namespace
-
 bool Chain::starts_with(const Chain& prefix) const noexcept {
-  return prefix.size() <= size_ && equal_range(*this, 0, prefix, 0, prefix.size());
+  return prefix.size() <= size_ && Ops::equal_range(*this, 0, prefix, 0, prefix.size());
 }
 
 bool Chain::ends_with(ByteView suffix) const noexcept {
@@ -984,7 +1013,7 @@ bool Chain::ends_with(ByteView suffix) const noexcept {
 
 bool Chain::ends_with(const Chain& suffix) const noexcept {
   return suffix.size() <= size_ &&
-         equal_range(*this, size_ - suffix.size(), suffix, 0, suffix.size());
+         Ops::equal_range(*this, size_ - suffix.size(), suffix, 0, suffix.size());
 }
 
 bool Chain::equal(const Chain& other) const noexcept {
@@ -994,7 +1023,7 @@ bool Chain::equal(const Chain& other) const noexcept {
       !Ops::has_edge(*this) && !Ops::has_edge(other)) {
     return true;
   }
-  return equal_range(*this, 0, other, 0, size_);
+  return Ops::equal_range(*this, 0, other, 0, size_);
 }
 
 bool Chain::equal(ByteView other) const noexcept {
@@ -1003,11 +1032,11 @@ bool Chain::equal(ByteView other) const noexcept {
 
 std::strong_ordering Chain::compare(const Chain& other) const noexcept {
   int order = 0;
-  walk_both(*this, 0, other, 0, std::min(size_, other.size_),
-            [&](const std::byte* x, const std::byte* y, size_t n) {
-              order = x == y ? 0 : std::memcmp(x, y, n);
-              return order == 0;
-            });
+  Ops::walk_both(*this, 0, other, 0, std::min(size_, other.size_),
+                 [&](const std::byte* x, const std::byte* y, size_t n) {
+                   order = x == y ? 0 : std::memcmp(x, y, n);
+                   return order == 0;
+                 });
   return order != 0 ? order <=> 0 : size_ <=> other.size_;
 }
 
@@ -1210,7 +1239,13 @@ void Chain::push_back_slow(Segment s) {
   size_ += s.size;
 }
 
-void Chain::push_back_or_restore(const Segment& s, Bytes& from) {
+void Chain::push_back_or_drop(Segment s) {
+  Bytes owned(s);
+  push_back_or_restore(s, owned);
+  owned.segment_ = {};
+}
+
+void Chain::push_back_or_restore(Segment s, Bytes& from) {
 #if BIGHT_HAS_EXCEPTIONS
   try {
     push_back_slow(s);

@@ -49,12 +49,23 @@ static_assert(class_of(kLargeFrom) == kSizeClasses - 1);
 
 // ---- What a thread keeps ------------------------------------------------------------------------
 
-// Free memory, linked. Lies where a Block or a node was.
+// Free memory, linked. Lies where a block's header was, and leaves all of it but `release` as it
+// was, so that a block that comes back needs only its count and that word anew.
 struct FreeNode {
-  FreeNode* next_batch;  // in the depot: the next batch; only set in a batch's first node
+  uint64_t block_refs_and_kind;
   FreeNode* next;
-  size_t batch_count;  // in the depot: nodes in this batch; only set in the first
+  std::byte* block_storage;
+  size_t block_capacity;
+  FreeNode* next_batch;  // in the depot: the next batch; only set in a batch's first node
+  size_t batch_count;    // in the depot: nodes in this batch; only set in the first
 };
+static_assert(offsetof(FreeNode, next) == offsetof(Block, next_free));
+static_assert(sizeof(FreeNode) <= class_total(0));
+
+// A list for each size class of blocks, and behind them one for each of nodes (owners, segment
+// tables): memory stays what it was.
+inline constexpr size_t kNodeLists = kSizeClasses;
+inline constexpr size_t kLists = 2 * kSizeClasses;
 
 // A counter that one thread changes and any thread may read: no read-modify-write is needed, the
 // atomic only makes the concurrent read defined.
@@ -89,7 +100,7 @@ struct ThreadState {
     kLive,   // registered: the cache is flushed when the thread ends
     kDead,   // flushed, nothing granted: memory goes straight to the allocator
   };
-  FreeList lists[kSizeClasses];
+  FreeList lists[kLists];
   size_t granted_bytes = 0;
   uint32_t trim_epoch = 0;  // the last trim_caches() that this thread has followed
   Phase phase = kFresh;
@@ -103,23 +114,25 @@ struct ThreadState {
 
 extern constinit thread_local ThreadState state;
 
-void* take_memory_slow(size_t c) noexcept;
-void give_memory_slow(size_t c, void* memory) noexcept;
+// Memory of list `l`, class_total(l % kSizeClasses) bytes; null if there is none. `fresh` says
+// whether it comes from the system, so that no header stands in it.
+void* take_memory_slow(size_t l, bool& fresh) noexcept;
+void give_memory_slow(size_t l, void* memory) noexcept;
 
-// Memory of class `c`, class_total(c) bytes; null if there is none.
-inline void* take_memory(size_t c) noexcept {
-  FreeList& list = state.lists[c];
+inline void* take_memory(size_t l, bool& fresh) noexcept {
+  FreeList& list = state.lists[l];
   FreeNode* const node = list.head;
-  if (BIGHT_UNLIKELY(node == nullptr)) return take_memory_slow(c);
+  if (BIGHT_UNLIKELY(node == nullptr)) return take_memory_slow(l, fresh);
+  fresh = false;
   list.head = node->next;
   list.room.add(1);
   return node;
 }
 
-inline void give_memory(size_t c, void* memory) noexcept {
-  FreeList& list = state.lists[c];
+inline void give_memory(size_t l, void* memory) noexcept {
+  FreeList& list = state.lists[l];
   if (BIGHT_UNLIKELY(list.room.get() == 0)) {
-    give_memory_slow(c, memory);
+    give_memory_slow(l, memory);
     return;
   }
   FreeNode* const node = static_cast<FreeNode*>(memory);
@@ -128,30 +141,35 @@ inline void give_memory(size_t c, void* memory) noexcept {
   list.room.add(static_cast<uint32_t>(-1));
 }
 
-void release_classed(Block* block) noexcept;
+// The release function of blocks from the lists.
+void release_small(Block* block) noexcept;
 
-// A block whose payload is right behind its header, from memory of class `c` below kAlignedFrom.
-inline Block* init_small_block(void* memory, size_t c) noexcept {
-  std::byte* const payload = static_cast<std::byte*>(memory) + kHeader;
-  return ::new (memory) Block{Count(1),         static_cast<uint8_t>(c), 0,       4,
-                              Block::kWritable, {&release_classed},      payload, class_payload(c)};
+// The class of payloads up to kFastPayload, by their size in 8 bytes.
+inline constexpr size_t kFastPayload = 2048;
+struct FastClasses {
+  uint8_t of[kFastPayload / 8 + 1];
+};
+constexpr FastClasses make_fast_classes() {
+  FastClasses table{};
+  for (size_t i = 0; i <= kFastPayload / 8; ++i)
+    table.of[i] = static_cast<uint8_t>(class_of(8 * i));
+  return table;
 }
+inline constexpr FastClasses kFastClasses = make_fast_classes();
 
-// allocate_block(capacity) with a way that stays inline for what the thread's cache holds.
-inline Block* allocate_block_fast(size_t capacity) {
-  if (BIGHT_LIKELY(capacity <= kAlignedFrom / 2)) {
-    const size_t c = class_of(capacity);
-    FreeList& list = state.lists[c];
-    FreeNode* const node = list.head;
-    if (BIGHT_LIKELY(node != nullptr)) {
-      // The list has something, so the thread is registered: count without asking.
-      list.head = node->next;
-      list.room.add(1);
-      state.blocks.add(1);
-      return init_small_block(node, c);
-    }
-  }
-  return allocate_block(capacity);
+// A block for `payload` bytes (at most kFastPayload) if the thread's cache has one, else null.
+inline Block* take_cached_block(size_t payload) noexcept {
+  FreeList& list = state.lists[kFastClasses.of[(payload + 7) / 8]];
+  FreeNode* const node = list.head;
+  if (BIGHT_UNLIKELY(node == nullptr)) return nullptr;
+  list.head = node->next;
+  list.room.add(1);
+  // The list had something, so the thread is registered: count without asking.
+  state.blocks.add(1);
+  Block* const block = reinterpret_cast<Block*>(node);
+  block->refs.reset(1);
+  block->release = &release_small;
+  return block;
 }
 
 // What the calling thread has counted.

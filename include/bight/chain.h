@@ -141,8 +141,8 @@ class Chain {
   BIGHT_API GatherFill fill_spans(std::span<std::span<const std::byte>> entries, size_t from = 0,
                                   size_t max_bytes = static_cast<size_t>(-1)) const noexcept;
 #if BIGHT_HAS_IOVEC
-  BIGHT_API GatherFill fill_iovec(std::span<iovec> entries, size_t from = 0,
-                                  size_t max_bytes = static_cast<size_t>(-1)) const noexcept;
+  GatherFill fill_iovec(std::span<iovec> entries, size_t from = 0,
+                        size_t max_bytes = static_cast<size_t>(-1)) const noexcept;
 #endif
 
   // The first `value` at or after `from`. None when `from > size()`.
@@ -194,7 +194,7 @@ class Chain {
   // to all its segments, O(segments), and the chain is then on its own.
   // Invalidates segment ranges and cursors of `*this`; spans stay valid.
 
-  void push_back(const Bytes& bytes) { push_back(Bytes(bytes)); }
+  void push_back(const Bytes& bytes);
   void push_back(Bytes&& bytes);
   void push_front(const Bytes& bytes) { push_front(Bytes(bytes)); }
   void push_front(Bytes&& bytes);
@@ -361,13 +361,20 @@ class Chain {
   BIGHT_API void remove_suffix_slow(size_t n) noexcept;
   BIGHT_API Chain split_to_slow(size_t n);
   BIGHT_API void push_back_slow(Segment segment);
-  // push_back_slow; if it fails the segment goes back to `from`.
-  BIGHT_API void push_back_or_restore(const Segment& segment, Bytes& from);
+  // Pushes where that takes nothing but writing the next slot; otherwise changes nothing.
+  bool push_back_fast(Segment segment) noexcept;
+  // push_back_slow; if it fails the segment's reference is dropped, or goes back to `from`.
+  BIGHT_API void push_back_or_drop(Segment segment);
+  BIGHT_API void push_back_or_restore(Segment segment, Bytes& from);
   static bool may_continue(uintptr_t block, uintptr_t next) noexcept {
     return ((block ^ next) & ~internal::kSharedHint) == 0;
   }
   BIGHT_API void push_front_slow(Segment segment);
   BIGHT_API std::byte window_byte(size_t position) const noexcept;
+#if BIGHT_HAS_IOVEC
+  BIGHT_API GatherFill fill_iovec_slow(std::span<iovec> entries, size_t from,
+                                       size_t max_bytes) const noexcept;
+#endif
   BIGHT_API bool equal(const Chain& other) const noexcept;
   BIGHT_API bool equal(ByteView other) const noexcept;
   BIGHT_API std::strong_ordering compare(const Chain& other) const noexcept;
@@ -556,6 +563,19 @@ inline std::span<const std::byte> Chain::segment(size_t i) const noexcept {
   return {data, to - from};
 }
 
+#if BIGHT_HAS_IOVEC
+inline GatherFill Chain::fill_iovec(std::span<iovec> entries, size_t from,
+                                    size_t max_bytes) const noexcept {
+  if (is_inline() && from == 0 && max_bytes >= size_ && entries.size() >= 2 && size_ != 0) {
+    entries[0] = {const_cast<std::byte*>(inline_[0].data), inline_[0].size};
+    if (inline_[1].size == 0) return {1, size_};
+    entries[1] = {const_cast<std::byte*>(inline_[1].data), inline_[1].size};
+    return {2, size_};
+  }
+  return fill_iovec_slow(entries, from, max_bytes);
+}
+#endif
+
 inline std::byte Chain::operator[](size_t position) const noexcept {
   if (BIGHT_UNLIKELY(position >= size_)) internal::fail_index("Chain[] byte", position, size_);
   if (is_inline()) {
@@ -696,34 +716,43 @@ inline std::optional<std::span<const std::byte>> Chain::try_pull_up(size_t n) {
   return pull_up(n);
 }
 
+inline bool Chain::push_back_fast(Segment s) noexcept {
+  const size_t size = size_ + s.size;  // both at most kMaxSize
+  if (BIGHT_UNLIKELY(size > internal::kMaxSize)) return false;
+  if (is_inline()) {
+    if (inline_[1].size != 0 || size_ == 0 || may_continue(inline_[0].block, s.block)) return false;
+    inline_[1] = s;
+    size_ = size;
+    return true;
+  }
+  SegmentTable* const t = table();
+  const uint32_t last = window_.last;
+  // The count first: only when it is one do the other fields belong to this thread.
+  if (BIGHT_UNLIKELY((window_.flags & kTidy) == 0 || !t->refs.is_one() || t->end() != last ||
+                     last == t->capacity) ||
+      may_continue(t->slots()[last - 1].block, s.block)) {
+    return false;
+  }
+  t->slots()[last] = {s.data, s.block};
+  t->starts()[last + 1] = t->starts()[last] + s.size;
+  window_.last = last + 1;
+  t->set_end(last + 1);
+  size_ = size;
+  return true;
+}
+
+inline void Chain::push_back(const Bytes& bytes) {
+  Segment s = bytes.segment_;
+  if (s.size == 0) return;
+  s.block = internal::share_word(s.block);
+  if (!push_back_fast(s)) push_back_or_drop(s);
+}
+
 inline void Chain::push_back(Bytes&& bytes) {
   const Segment s = bytes.segment_;
   if (s.size == 0) return;
   bytes.segment_ = {};
-  const size_t size = size_ + s.size;  // both at most kMaxSize
-  if (is_inline()) {
-    if (inline_[1].size == 0 && size_ != 0 && size <= internal::kMaxSize &&
-        !may_continue(inline_[0].block, s.block)) {
-      inline_[1] = s;
-      size_ = size;
-      return;
-    }
-  } else if ((window_.flags & kTidy) != 0) {
-    SegmentTable* const t = table();
-    const uint32_t last = window_.last;
-    // refs first: only when it is one do the other fields belong to this thread.
-    if (BIGHT_LIKELY(t->refs.is_one() && t->end() == last && last != t->capacity &&
-                     size <= internal::kMaxSize) &&
-        !may_continue(t->slots()[last - 1].block, s.block)) {
-      t->slots()[last] = {s.data, s.block};
-      t->starts()[last + 1] = t->starts()[last] + s.size;
-      window_.last = last + 1;
-      t->set_end(last + 1);
-      size_ = size;
-      return;
-    }
-  }
-  push_back_or_restore(s, bytes);
+  if (!push_back_fast(s)) push_back_or_restore(s, bytes);
 }
 
 inline void Chain::push_front(Bytes&& bytes) {
