@@ -14,6 +14,14 @@ struct Cursor::Ops {
   // costs about as much as passing this many.
   static constexpr size_t kWalk = 8;
 
+  // A cursor over `chain` from the parts of its place; for what does not ask for the position.
+  static Cursor cursor(const Chain* chain, const std::byte* end, ptrdiff_t index, size_t behind,
+                       size_t next) noexcept {
+    Cursor at(*chain);
+    at.place_ = {end, index, behind, next};
+    return at;
+  }
+
   // Goes on to the next segment. Precondition: the window is used up and bytes are behind it.
   static void advance(Cursor& at) noexcept {
     const std::span<const std::byte> segment = at.chain_->segment(at.place_.next);
@@ -170,7 +178,9 @@ std::optional<size_t> Cursor::find(ByteView needle, size_t from) const {
   return Ops::find(*this, needle, from, static_cast<size_t>(-1));
 }
 
-Cursor::Gathered Cursor::gather(Cursor from, size_t n) noexcept {
+Cursor::Gathered Cursor::gather(const Chain* chain, const std::byte* end, ptrdiff_t index,
+                                size_t behind, size_t next, size_t n) noexcept {
+  Cursor from = Ops::cursor(chain, end, index, behind, next);
   Gathered gathered{};
   size_t done = 0;
   while (done < n) {
@@ -184,15 +194,21 @@ Cursor::Gathered Cursor::gather(Cursor from, size_t n) noexcept {
   return gathered;
 }
 
-Cursor::GatheredVarint Cursor::gather_varint(Cursor from) noexcept {
+Cursor::GatheredVarint Cursor::gather_varint(const Chain* chain, const std::byte* end,
+ptrdiff_t index, size_t behind, size_t next) noexcept {
+  const Cursor from = Ops::cursor(chain, end, index, behind, next);
   return Ops::varint<&decode_varint, kMaxVarintSize>(from);
 }
 
-Cursor::GatheredVarint Cursor::gather_varint32(Cursor from) noexcept {
+Cursor::GatheredVarint Cursor::gather_varint32(const Chain* chain, const std::byte* end,
+ptrdiff_t index, size_t behind, size_t next) noexcept {
+  const Cursor from = Ops::cursor(chain, end, index, behind, next);
   return Ops::varint<&decode_varint32, kMaxVarint32Size>(from);
 }
 
-Cursor::Place Cursor::skip_slow(Cursor from, size_t n) noexcept {
+Cursor::Place Cursor::skip_slow(const Chain* chain, const std::byte* end, ptrdiff_t index,
+                                size_t behind, size_t next, size_t n) noexcept {
+  Cursor from = Ops::cursor(chain, end, index, behind, next);
   for (size_t walked = 0; walked < Ops::kWalk; ++walked) {
     if (from.left() >= n) {
       Ops::skip_in_window(from, n);
@@ -233,9 +249,10 @@ Cursor::Place Cursor::seek_slow(Cursor from, size_t position) noexcept {
   return {segment.data() + offset + n, -static_cast<ptrdiff_t>(n), rest - n, index + 1};
 }
 
-std::span<const std::byte> Cursor::next_window(Cursor from) noexcept {
-  Ops::advance(from);
-  return {from.at(), from.left()};
+std::span<const std::byte> Cursor::next_window(const Chain* chain, size_t behind,
+                                               size_t next) noexcept {
+  const std::span<const std::byte> segment = chain->segment(next);
+  return segment.first(std::min(segment.size(), behind));
 }
 
 void Cursor::copy(Cursor from, std::byte* to, size_t n) noexcept {

@@ -239,14 +239,22 @@ class Cursor {
   };
   struct Ops;  // the private steps of src/cursor.cc
 
-  // The functions out of line take a cursor by value and give a Place back: a cursor that is a
-  // local variable then never has its address taken, and lives in registers.
-  BIGHT_API static Gathered gather(Cursor from, size_t n) noexcept;
-  BIGHT_API static GatheredVarint gather_varint(Cursor from) noexcept;
-  BIGHT_API static GatheredVarint gather_varint32(Cursor from) noexcept;
-  BIGHT_API static Place skip_slow(Cursor from, size_t n) noexcept;
+  // What reads in a loop call out of line takes the parts of a Place and gives a Place back, so
+  // that no cursor has its address taken there and a local one lives in registers.
+  BIGHT_API static Gathered gather(const Chain* chain, const std::byte* end, ptrdiff_t index,
+                                   size_t behind, size_t next, size_t n) noexcept;
+  BIGHT_API static GatheredVarint gather_varint(const Chain* chain, const std::byte* end,
+                                                ptrdiff_t index, size_t behind,
+                                                size_t next) noexcept;
+  BIGHT_API static GatheredVarint gather_varint32(const Chain* chain, const std::byte* end,
+                                                  ptrdiff_t index, size_t behind,
+                                                  size_t next) noexcept;
+  BIGHT_API static Place skip_slow(const Chain* chain, const std::byte* end, ptrdiff_t index,
+                                   size_t behind, size_t next, size_t n) noexcept;
+  BIGHT_API static std::span<const std::byte> next_window(const Chain* chain, size_t behind,
+                                                          size_t next) noexcept;
+  // The others take a copy.
   BIGHT_API static Place seek_slow(Cursor from, size_t position) noexcept;
-  BIGHT_API static std::span<const std::byte> next_window(Cursor from) noexcept;
   BIGHT_API static void copy(Cursor from, std::byte* to, size_t n) noexcept;
   BIGHT_API static Chain cut(Cursor from, size_t n);
   BIGHT_API static ReadResult<Bytes> cut_bytes(Cursor from, size_t n);
@@ -265,6 +273,13 @@ class Cursor {
   size_t left() const noexcept { return static_cast<size_t>(-place_.index); }
   const std::byte* at() const noexcept { return place_.end + place_.index; }
   void shrink(size_t n) noexcept;
+  // Member by member: a copy of the whole would keep a compiler from splitting it into registers.
+  void go_to(const Place& place) noexcept {
+    place_.end = place.end;
+    place_.index = place.index;
+    place_.behind = place.behind;
+    place_.next = place.next;
+  }
 
   // The window is a part of segment `next - 1` (of all of bytes_), trimmed to the limit. It may be
   // empty before the end: who needs its bytes then goes to the next segment.
@@ -322,23 +337,30 @@ inline std::optional<Cursor> Cursor::try_limit(size_t n) const noexcept {
 }
 
 inline std::span<const std::byte> Cursor::window() const noexcept {
-  if (BIGHT_UNLIKELY(place_.index == 0 && place_.behind != 0)) return next_window(*this);
+  if (BIGHT_UNLIKELY(place_.index == 0 && place_.behind != 0))
+    return next_window(chain_, place_.behind, place_.next);
   return {at(), left()};
 }
 
 template <size_t kSize, class Load>
 BIGHT_ALWAYS_INLINE auto Cursor::read(Load load) noexcept
     -> std::optional<decltype(load(nullptr))> {
+  using T = decltype(load(nullptr));
+  T value{};
+  bool enough = true;
   // Read as `left() >= kSize`.
   if (BIGHT_LIKELY(place_.index <= -static_cast<ptrdiff_t>(kSize))) {
-    const auto value = load(at());
+    value = load(at());
     place_.index += static_cast<ptrdiff_t>(kSize);
-    return value;
+  } else if (place_.behind < kSize - left()) {
+    enough = false;
+  } else {
+    const Gathered gathered =
+        gather(chain_, place_.end, place_.index, place_.behind, place_.next, kSize);
+    go_to(gathered.place);
+    value = load(gathered.bytes);
   }
-  if (place_.behind < kSize - left()) return std::nullopt;
-  const Gathered gathered = gather(*this, kSize);
-  place_ = gathered.place;
-  return load(gathered.bytes);
+  return enough ? std::optional<T>(value) : std::nullopt;
 }
 
 template <FixedWidth T>
@@ -386,8 +408,9 @@ inline auto Cursor::read_odd(const char* operation, size_t width, Load load) noe
     return value;
   }
   if (place_.behind < width - left()) return std::nullopt;
-  const Gathered gathered = gather(*this, width);
-  place_ = gathered.place;
+  const Gathered gathered =
+      gather(chain_, place_.end, place_.index, place_.behind, place_.next, width);
+  go_to(gathered.place);
   return load(gathered.bytes);
 }
 
@@ -415,8 +438,9 @@ inline ReadResult<uint64_t> Cursor::try_read_varint() noexcept {
     return result.value;
   }
   if (result.status == VarintStatus::need_more && place_.behind != 0) {
-    const GatheredVarint gathered = gather_varint(*this);
-    place_ = gathered.place;
+    const GatheredVarint gathered =
+        gather_varint(chain_, place_.end, place_.index, place_.behind, place_.next);
+    go_to(gathered.place);
     result = gathered.result;
     if (result.status == VarintStatus::ok) return result.value;
   }
@@ -430,8 +454,9 @@ inline ReadResult<uint32_t> Cursor::try_read_varint32() noexcept {
     return static_cast<uint32_t>(result.value);
   }
   if (result.status == VarintStatus::need_more && place_.behind != 0) {
-    const GatheredVarint gathered = gather_varint32(*this);
-    place_ = gathered.place;
+    const GatheredVarint gathered =
+        gather_varint32(chain_, place_.end, place_.index, place_.behind, place_.next);
+    go_to(gathered.place);
     result = gathered.result;
     if (result.status == VarintStatus::ok) return static_cast<uint32_t>(result.value);
   }
@@ -450,7 +475,7 @@ BIGHT_ALWAYS_INLINE bool Cursor::try_skip(size_t n) noexcept {
     return true;
   }
   if (place_.behind < n - left()) return false;
-  place_ = skip_slow(*this, n);
+  go_to(skip_slow(chain_, place_.end, place_.index, place_.behind, place_.next, n));
   return true;
 }
 
@@ -520,7 +545,7 @@ ReadResult<Chain> Cursor::finish_prefixed(Cursor ahead, std::optional<U> length,
   ReadResult<Chain> payload = cut_prefixed(ahead, *length, max);
   if (payload) {
     ahead.skip(payload->size());
-    place_ = ahead.place_;
+    go_to(ahead.place_);
   }
   return payload;
 }
