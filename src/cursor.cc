@@ -119,14 +119,18 @@ struct Cursor::Ops {
     std::byte bytes[kMax];
     const size_t n = std::min(kMax, from.remaining());
     Cursor ahead(from);
-    for (size_t i = 0; i < n; ++i) {
+    size_t length = 0;
+    bool last = false;
+    while (length < n && !last) {
       show(ahead);
-      bytes[i] = *ahead.at();
+      bytes[length] = *ahead.at();
+      last = std::to_integer<unsigned>(bytes[length]) < 0x80;
       skip_in_window(ahead, 1);
-      if (std::to_integer<unsigned>(bytes[i]) < 0x80)
-        return {kDecode(bytes, bytes + i + 1), ahead.place_};
+      ++length;
     }
-    return {kDecode(bytes, bytes + n), from.place_};
+    // A number that ends here may still be too large.
+    const VarintResult result = kDecode(bytes, bytes + length);
+    return {result, result.status == VarintStatus::ok ? ahead.place_ : from.place_};
   }
 };
 
@@ -195,20 +199,22 @@ Cursor::Gathered Cursor::gather(const Chain* chain, const std::byte* end, ptrdif
 }
 
 Cursor::GatheredVarint Cursor::gather_varint(const Chain* chain, const std::byte* end,
-ptrdiff_t index, size_t behind, size_t next) noexcept {
+                                             ptrdiff_t index, size_t behind, size_t next) noexcept {
   const Cursor from = Ops::cursor(chain, end, index, behind, next);
   return Ops::varint<&decode_varint, kMaxVarintSize>(from);
 }
 
 Cursor::GatheredVarint Cursor::gather_varint32(const Chain* chain, const std::byte* end,
-ptrdiff_t index, size_t behind, size_t next) noexcept {
+                                               ptrdiff_t index, size_t behind,
+                                               size_t next) noexcept {
   const Cursor from = Ops::cursor(chain, end, index, behind, next);
   return Ops::varint<&decode_varint32, kMaxVarint32Size>(from);
 }
 
 Cursor::Place Cursor::skip_slow(const Chain* chain, const std::byte* end, ptrdiff_t index,
-                                size_t behind, size_t next, size_t n) noexcept {
+                                size_t behind, size_t next, size_t stop, size_t n) noexcept {
   Cursor from = Ops::cursor(chain, end, index, behind, next);
+  from.stop_ = stop;
   for (size_t walked = 0; walked < Ops::kWalk; ++walked) {
     if (from.left() >= n) {
       Ops::skip_in_window(from, n);

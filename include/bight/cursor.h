@@ -250,7 +250,7 @@ class Cursor {
                                                   ptrdiff_t index, size_t behind,
                                                   size_t next) noexcept;
   BIGHT_API static Place skip_slow(const Chain* chain, const std::byte* end, ptrdiff_t index,
-                                   size_t behind, size_t next, size_t n) noexcept;
+                                   size_t behind, size_t next, size_t stop, size_t n) noexcept;
   BIGHT_API static std::span<const std::byte> next_window(const Chain* chain, size_t behind,
                                                           size_t next) noexcept;
   // The others take a copy.
@@ -475,7 +475,7 @@ BIGHT_ALWAYS_INLINE bool Cursor::try_skip(size_t n) noexcept {
     return true;
   }
   if (place_.behind < n - left()) return false;
-  go_to(skip_slow(chain_, place_.end, place_.index, place_.behind, place_.next, n));
+  go_to(skip_slow(chain_, place_.end, place_.index, place_.behind, place_.next, stop_, n));
   return true;
 }
 
