@@ -130,7 +130,9 @@ BENCHMARK(BM_ReadVarint)->ArgName("bits")->Arg(7)->Arg(35);
 // The head of W2: the first number of a chain of one segment.
 void BM_FirstU32(benchmark::State& state) {
   const Chain chain(Bytes::copy_of(data()));
+  benchmark::DoNotOptimize(&chain);
   for (auto _ : state) {
+    benchmark::ClobberMemory();
     Cursor in(chain);
     benchmark::DoNotOptimize(in.try_read_be<uint32_t>());
   }

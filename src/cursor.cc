@@ -44,14 +44,24 @@ struct Cursor::Ops {
     return at.chain_ != nullptr ? at.chain_->segment(at.place_.next - 1) : at.bytes_->span();
   }
 
-  // `n` bytes of the window, `n` at least 1 and at most left(), as a handle.
+  // The word of the block that holds the window.
+  static uintptr_t block_word(const Cursor& at) noexcept {
+    if (at.chain_ == nullptr) return at.bytes_->segment_.block;
+    const Chain& chain = *at.chain_;
+    size_t i = at.place_.next - 1;
+    if (chain.is_inline()) return chain.inline_[i].block;
+    if ((chain.window_.flags & Chain::kEdgeFront) != 0) {
+      if (i == 0) return chain.window_.edge.block;
+      --i;
+    }
+    const size_t slot = chain.window_.first + i;
+    return slot < chain.window_.last ? chain.table()->slots()[slot].block
+                                     : chain.window_.edge.block;
+  }
+
+  // `n` bytes of the window, `n` at least 1 and at most left(), as a handle. One reference.
   static Bytes share(const Cursor& at, size_t n) {
-    const auto offset = static_cast<size_t>(at.at() - segment(at).data());
-    if (at.chain_ == nullptr) return at.bytes_->slice(offset, n);
-    Bytes part = at.chain_->segment_bytes(at.place_.next - 1);
-    part.remove_prefix(offset);
-    part.truncate(n);
-    return part;
+    return Bytes(internal::Segment{at.at(), n, internal::share_word(block_word(at))});
   }
 
   template <class Entry, class Set>
@@ -227,11 +237,12 @@ Cursor::Place Cursor::skip_slow(const Chain* chain, const std::byte* end, ptrdif
   return seek_slow(from, from.position() + n);
 }
 
-Cursor::Place Cursor::seek_slow(Cursor from, size_t position) noexcept {
+Cursor::Place Cursor::seek_slow(const Cursor& from, size_t position) noexcept {
   const size_t now = from.position();
   if (position >= now && position - now <= from.left()) {
-    Ops::skip_in_window(from, position - now);
-    return from.place_;
+    Place place = from.place_;
+    place.index += static_cast<ptrdiff_t>(position - now);
+    return place;
   }
   const size_t rest = from.stop_ - position;
   std::span<const std::byte> segment;
@@ -273,24 +284,30 @@ void Cursor::copy(Cursor from, std::byte* to, size_t n) noexcept {
   }
 }
 
-Chain Cursor::cut(Cursor from, size_t n) {
+Chain Cursor::cut(const Cursor& from, size_t n) {
   if (n == 0) return Chain();
-  Ops::show(from);
   if (from.left() >= n) return Chain(Ops::share(from, n));
+  if (from.left() == 0) {
+    Cursor next(from);
+    Ops::advance(next);
+    if (next.left() >= n) return Chain(Ops::share(next, n));
+  }
   return from.chain_->slice(from.position(), n);
 }
 
-ReadResult<Bytes> Cursor::cut_bytes(Cursor from, size_t n) {
+ReadResult<Bytes> Cursor::cut_bytes(const Cursor& from, size_t n) {
   if (n == 0) return Bytes();
-  Ops::show(from);
-  if (from.left() < n) return ReadStatus::straddles;
-  return Ops::share(from, n);
+  if (from.left() >= n) return Ops::share(from, n);
+  if (from.left() == 0) {
+    Cursor next(from);
+    Ops::advance(next);
+    if (next.left() >= n) return Ops::share(next, n);
+  }
+  return ReadStatus::straddles;
 }
 
-Bytes Cursor::cut_flat(Cursor from, size_t n) {
-  if (n == 0) return Bytes();
-  Ops::show(from);
-  if (from.left() >= n) return Ops::share(from, n);
+Bytes Cursor::cut_flat(const Cursor& from, size_t n) {
+  if (ReadResult<Bytes> shared = cut_bytes(from, n)) return *std::move(shared);
   BytesBuilder flat(n);
   copy(from, flat.prepare(n).data(), n);
   // Counted by copy(); commit does not count again.
@@ -298,11 +315,13 @@ Bytes Cursor::cut_flat(Cursor from, size_t n) {
   return std::move(flat).freeze();
 }
 
-ReadResult<Chain> Cursor::cut_prefixed(Cursor from, uint64_t length, size_t max) {
+ReadResult<Chain> Cursor::cut_prefixed(const Cursor& from, uint64_t length, size_t max) {
   if (length > max) return ReadStatus::too_long;
   const auto n = static_cast<size_t>(length);
   if (from.remaining() < n) return {ReadStatus::need_more, n - from.remaining()};
-  return cut(from, n);
+  if (n == 0 || from.left() < n) return ReadResult<Chain>(std::in_place, cut(from, n));
+  // Made where the caller wants it: to move a chain costs half as much as the reference.
+  return ReadResult<Chain>(std::in_place, Ops::share(from, n));
 }
 
 ReadResult<Chain> Cursor::try_read_prefixed_varint(size_t max) {

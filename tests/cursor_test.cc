@@ -1574,6 +1574,8 @@ TEST(ReadResultTest, KnowsItsStatusAndWhatIsMissing) {
   EXPECT_EQ(*taken, 4);
   const ReadResult<std::string> word(std::string("word"));
   EXPECT_EQ(word->size(), 4u);
+  const ReadResult<std::string> made(std::in_place, size_t{3}, 'x');
+  EXPECT_EQ(*made, "xxx");
 }
 
 TEST(ReadResultTest, StatusesHaveNames) {

@@ -253,13 +253,14 @@ class Cursor {
                                    size_t behind, size_t next, size_t stop, size_t n) noexcept;
   BIGHT_API static std::span<const std::byte> next_window(const Chain* chain, size_t behind,
                                                           size_t next) noexcept;
-  // The others take a copy.
-  BIGHT_API static Place seek_slow(Cursor from, size_t position) noexcept;
+  // The rest, which allocates or takes a reference, takes the cursor where it is: to copy one that
+  // was just written, in larger pieces than it was, would stall for longer.
+  BIGHT_API static Place seek_slow(const Cursor& from, size_t position) noexcept;
   BIGHT_API static void copy(Cursor from, std::byte* to, size_t n) noexcept;
-  BIGHT_API static Chain cut(Cursor from, size_t n);
-  BIGHT_API static ReadResult<Bytes> cut_bytes(Cursor from, size_t n);
-  BIGHT_API static Bytes cut_flat(Cursor from, size_t n);
-  BIGHT_API static ReadResult<Chain> cut_prefixed(Cursor from, uint64_t length, size_t max);
+  BIGHT_API static Chain cut(const Cursor& from, size_t n);
+  BIGHT_API static ReadResult<Bytes> cut_bytes(const Cursor& from, size_t n);
+  BIGHT_API static Bytes cut_flat(const Cursor& from, size_t n);
+  BIGHT_API static ReadResult<Chain> cut_prefixed(const Cursor& from, uint64_t length, size_t max);
 
   // Reads `kSize` bytes with `load`, which takes their address.
   template <size_t kSize, class Load>
@@ -541,8 +542,10 @@ inline std::optional<Bytes> Cursor::try_read_flat(size_t n) {
 
 template <class U>
 ReadResult<Chain> Cursor::finish_prefixed(Cursor ahead, std::optional<U> length, size_t max) {
-  if (!length) return {ReadStatus::need_more, sizeof(U) - remaining()};
-  ReadResult<Chain> payload = cut_prefixed(ahead, *length, max);
+  // One variable is returned on every way, so that the chain is made in its final place.
+  ReadResult<Chain> payload =
+      length ? cut_prefixed(ahead, *length, max)
+             : ReadResult<Chain>(ReadStatus::need_more, sizeof(U) - remaining());
   if (payload) {
     ahead.skip(payload->size());
     go_to(ahead.place_);

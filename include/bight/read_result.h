@@ -49,6 +49,10 @@ class [[nodiscard]] ReadResult {
  public:
   // Status ok.
   ReadResult(T value) noexcept : value_(std::move(value)) {}  // NOLINT: implicit by design
+  // Status ok with a value made in place.
+  template <class... Args>
+  explicit ReadResult(std::in_place_t, Args&&... args)
+      : value_(std::in_place, std::forward<Args>(args)...) {}
   // Any other status; with need_more, `needed` bytes are missing at least (0 counts as 1).
   // Precondition: `status` is not ok (checked in every build).
   ReadResult(ReadStatus status, size_t needed = 0) noexcept  // NOLINT: implicit by design

@@ -4,7 +4,7 @@
 // bad 4: deleted
 // bad 5: constraint|FixedWidth
 // bad 6: no matching function|constraint
-// bad 7: conversion|convert
+// bad 7: conversion|convert|deleted
 // flags: -Wall
 #include <bight/bytes.h>
 #include <bight/chain.h>
