@@ -304,6 +304,7 @@ class Chain {
  private:
   friend struct internal::Access;
   friend class ChainBuilder;
+  friend class Cursor;
   friend BIGHT_API void splice(Chain& chain, size_t position, size_t count, Chain replacement);
 
   using Segment = internal::Segment;
