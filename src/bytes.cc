@@ -42,6 +42,13 @@ std::optional<size_t> Bytes::find_byte(std::byte value, size_t from) const noexc
   return static_cast<size_t>(static_cast<const std::byte*>(found) - data());
 }
 
+std::optional<size_t> Bytes::find(ByteView needle, size_t from, size_t limit) const {
+  if (from > size()) return std::nullopt;
+  const size_t found = internal::find_in(data(), size(), needle.span(), from, limit);
+  if (found == internal::kNotFound) return std::nullopt;
+  return found;
+}
+
 uint64_t Bytes::hash() const noexcept { return hash_bytes(data(), size()); }
 
 size_t ContentHash::operator()(ByteView bytes) const noexcept {

@@ -375,7 +375,7 @@ static_assert(std::is_nothrow_move_constructible_v<Chain> &&
 
 // Replaces `[position, position + count)` of `chain` by `replacement`: inserts with count 0, erases
 // with an empty replacement. No byte moves. Precondition: the range lies in `[0, size()]`
-// (checked). O(log segments + segments behind the cut). Strong guarantee.
+// (checked). O(segments). Strong guarantee.
 BIGHT_API void splice(Chain& chain, size_t position, size_t count, Chain replacement);
 
 // Implementation details follow.

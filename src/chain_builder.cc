@@ -1,0 +1,387 @@
+#include "bight/chain_builder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "bight/copy_audit.h"
+
+BIGHT_NAMESPACE_BEGIN
+
+namespace {
+// References taken on a block at once for the messages that will be cut from it.
+constexpr uint32_t kSealCredits = 16;
+// The smallest block that is worth a reference count.
+constexpr size_t kLeastBlock = 64;
+}  // namespace
+
+struct ChainBuilder::Extra {
+  struct OpenHole {
+    uint64_t position;
+    size_t size;
+    std::byte* place;
+    bool filled;
+  };
+  internal::BlockSpec spec;
+  std::vector<OpenHole> holes;            // by position; filled ones stay until they are taken
+  std::vector<internal::Block*> prepared; // blocks behind the current one, in order, unused so far
+
+  ~Extra() {
+    for (internal::Block* const block : prepared) internal::drop_word(internal::word_of(block));
+  }
+};
+
+ChainBuilder::ChainBuilder(const ChainBuilderOptions& options)
+    : next_block_(std::max(options.min_block, kLeastBlock)),
+      max_block_(std::max(options.max_block, std::max(options.min_block, kLeastBlock))),
+      max_size_(options.max_size) {
+  if (options.alignment != 0 || options.resource != nullptr || options.shared_resource != nullptr) {
+    extra_ = std::make_unique<Extra>();
+    extra_->spec.alignment = options.alignment;
+    extra_->spec.resource = options.resource;
+    extra_->spec.keep = options.shared_resource;
+  }
+}
+
+ChainBuilder::ChainBuilder(ChainBuilder&& other) noexcept
+    : WriterOperations(other),
+      sealed_(std::move(other.sealed_)),
+      begin_(std::exchange(other.begin_, nullptr)),
+      end_(std::exchange(other.end_, nullptr)),
+      limit_(std::exchange(other.limit_, nullptr)),
+      block_(std::exchange(other.block_, nullptr)),
+      received_(std::exchange(other.received_, 0)),
+      taken_(std::exchange(other.taken_, 0)),
+      next_block_(other.next_block_),
+      max_block_(other.max_block_),
+      max_size_(other.max_size_),
+      extra_(std::move(other.extra_)),
+      credits_(std::exchange(other.credits_, 0)) {}
+
+ChainBuilder& ChainBuilder::operator=(ChainBuilder&& other) noexcept {
+  ChainBuilder taken(std::move(other));
+  swap(taken);
+  return *this;
+}
+
+ChainBuilder::~ChainBuilder() { leave_block(); }
+
+void ChainBuilder::swap(ChainBuilder& other) noexcept {
+  sealed_.swap(other.sealed_);
+  std::swap(begin_, other.begin_);
+  std::swap(end_, other.end_);
+  std::swap(limit_, other.limit_);
+  std::swap(block_, other.block_);
+  std::swap(received_, other.received_);
+  std::swap(taken_, other.taken_);
+  std::swap(next_block_, other.next_block_);
+  std::swap(max_block_, other.max_block_);
+  std::swap(max_size_, other.max_size_);
+  std::swap(extra_, other.extra_);
+  std::swap(credits_, other.credits_);
+}
+
+ChainBuilder::Extra& ChainBuilder::extra() {
+  if (extra_ == nullptr) extra_ = std::make_unique<Extra>();
+  return *extra_;
+}
+
+size_t ChainBuilder::open_holes() const noexcept {
+  if (extra_ == nullptr) return 0;
+  return static_cast<size_t>(std::count_if(extra_->holes.begin(), extra_->holes.end(),
+                                           [](const Extra::OpenHole& h) { return !h.filled; }));
+}
+
+internal::Block* ChainBuilder::new_block(size_t n) {
+  const size_t wanted = std::max(n, next_block_);
+  internal::Block* const block = extra_ != nullptr ? internal::allocate_block(wanted, extra_->spec)
+                                                   : internal::allocate_block(wanted);
+  next_block_ = std::min(next_block_ * 2, max_block_);
+  return block;
+}
+
+void ChainBuilder::set_limit() noexcept {
+  if (block_ == nullptr) return;
+  std::byte* const block_end = block_->storage + block_->capacity;
+  const size_t room = static_cast<size_t>(block_end - end_);
+  const size_t allowed = max_size_ - std::min(max_size_, size());
+  limit_ = end_ + std::min(room, allowed);
+}
+
+// The builder has sealed all and left its block.
+void ChainBuilder::use_block(internal::Block* block) noexcept {
+  block_ = block;
+  credits_ = 0;
+  begin_ = end_ = block->storage;
+  set_limit();
+}
+
+// Makes the written bytes of the current block a segment. Needs memory only for the chain's table;
+// if that cannot be had nothing has changed.
+void ChainBuilder::seal() {
+  const size_t n = unsealed();
+  if (n == 0) return;
+  if (credits_ == 0) {
+    block_->refs.take(kSealCredits);
+    credits_ = kSealCredits;
+  }
+  const uintptr_t word = internal::word_of(block_) | internal::kSharedHint;
+  // On failure push_back_slow throws and the credit stays with the builder.
+  sealed_.push_back_slow(internal::Segment{begin_, n, word});
+  --credits_;
+  if (n > received_) internal::count_copied(n - received_);
+  received_ = 0;
+  begin_ = end_;
+}
+
+void ChainBuilder::leave_block() noexcept {
+  if (block_ == nullptr) return;
+  internal::drop_word(internal::word_of(block_), 1 + credits_);
+  block_ = nullptr;
+  credits_ = 0;
+  begin_ = end_ = limit_ = nullptr;
+}
+
+// Contiguous room for `n` bytes; max_size has been looked at.
+void ChainBuilder::refill_unchecked(size_t n) {
+  // Everything cut from the block is gone: begin anew in it.
+  if (block_ != nullptr && unsealed() == 0 && block_->capacity >= n &&
+      block_->refs.is(1 + credits_)) {
+    begin_ = end_ = block_->storage;
+    set_limit();
+    return;
+  }
+  internal::Block* block = nullptr;
+  const bool use_prepared = extra_ != nullptr && !extra_->prepared.empty() &&
+                            extra_->prepared.front()->capacity >= n;
+  block = use_prepared ? extra_->prepared.front() : new_block(n);
+#if BIGHT_HAS_EXCEPTIONS
+  try {
+    seal();
+  } catch (...) {
+    if (!use_prepared) internal::drop_word(internal::word_of(block));
+    throw;
+  }
+#else
+  seal();
+#endif
+  if (use_prepared) extra_->prepared.erase(extra_->prepared.begin());
+  leave_block();
+  use_block(block);
+}
+
+bool ChainBuilder::try_refill(size_t n) {
+  if (n > max_size_ || size() > max_size_ - n) return false;
+  refill_unchecked(n);
+  return true;
+}
+
+void ChainBuilder::refill(size_t n) {
+  if (n > internal::kMaxSize) internal::fail_too_large("ChainBuilder", size(), n);
+  if (!try_refill(n)) {
+    internal::fail_length("write past max_size", internal::checked_sum("write", size(), n),
+                          max_size_);
+  }
+}
+
+size_t ChainBuilder::prepare_spans(size_t n, std::span<std::span<std::byte>> spans) {
+  n = std::min(n, max_size_ - std::min(max_size_, size()));
+  if (n == 0 || spans.empty()) return 0;
+  if (spare() == 0) refill_unchecked(1);
+  size_t count = 0;
+  size_t room = spare();
+  spans[count++] = {end_, room};
+  size_t next = 0;
+  while (room < n && count < spans.size()) {
+    Extra& more = extra();
+    if (next == more.prepared.size()) {
+      more.prepared.reserve(next + 1);
+      more.prepared.push_back(new_block(1));
+    }
+    internal::Block* const block = more.prepared[next++];
+    // max_size holds for the sum: the last piece may be shorter than its block.
+    const size_t allowed = max_size_ - size() - room;
+    const size_t piece = std::min(block->capacity, allowed);
+    spans[count++] = {block->storage, piece};
+    room += piece;
+  }
+  return count;
+}
+
+#if BIGHT_HAS_IOVEC
+size_t ChainBuilder::prepare_iovec(size_t n, std::span<iovec> entries) {
+  std::span<std::byte> spans[64];
+  const size_t count =
+      prepare_spans(n, std::span(spans).first(std::min(entries.size(), std::size(spans))));
+  for (size_t i = 0; i < count; ++i) entries[i] = {spans[i].data(), spans[i].size()};
+  return count;
+}
+#endif
+
+void ChainBuilder::commit_slow(size_t n) {
+  size_t prepared = spare();
+  if (extra_ != nullptr) {
+    for (const internal::Block* const block : extra_->prepared) prepared += block->capacity;
+  }
+  const size_t allowed = max_size_ - std::min(max_size_, size());
+  if (n > std::min(prepared, allowed)) {
+    internal::fail_length("commit", n, std::min(prepared, allowed));
+  }
+  for (;;) {
+    const size_t here = std::min(n, spare());
+    end_ += here;
+    received_ += here;
+    n -= here;
+    if (n == 0) return;
+    refill_unchecked(1);  // the next prepared block
+  }
+}
+
+void ChainBuilder::append_slow(ByteView bytes) {
+  if (bytes.size() > internal::kMaxSize) {
+    internal::fail_too_large("append", size(), bytes.size());
+  }
+  if (!try_append(bytes)) {
+    internal::fail_length("append past max_size",
+                          internal::checked_sum("append", size(), bytes.size()), max_size_);
+  }
+}
+
+bool ChainBuilder::try_append(ByteView bytes) {
+  if (bytes.size() > max_size_ || size() > max_size_ - bytes.size()) return false;
+  if (bytes.empty()) return true;
+  if (spare() < bytes.size()) {
+    // All the memory first, so that a failure half way changes nothing.
+    size_t room = spare();
+    size_t next = 0;
+    while (room < bytes.size()) {
+      Extra& more = extra();
+      if (next == more.prepared.size()) {
+        more.prepared.reserve(next + 1);
+        more.prepared.push_back(new_block(1));
+      }
+      room += more.prepared[next++]->capacity;
+    }
+  }
+  const std::byte* from = bytes.data();
+  size_t left = bytes.size();
+  for (;;) {
+    const size_t here = std::min(left, spare());
+    if (here != 0) std::memcpy(end_, from, here);
+    end_ += here;
+    from += here;
+    left -= here;
+    if (left == 0) return true;
+    refill_unchecked(1);
+  }
+}
+
+void ChainBuilder::push_back(Bytes&& bytes) {
+  if (bytes.size() > max_size_ || size() > max_size_ - bytes.size()) {
+    internal::fail_length("push_back past max_size",
+                          internal::checked_sum("push_back", size(), bytes.size()), max_size_);
+  }
+  seal();
+  sealed_.push_back(std::move(bytes));
+  set_limit();
+}
+
+void ChainBuilder::push_back(Chain&& chain) {
+  if (chain.size() > max_size_ || size() > max_size_ - chain.size()) {
+    internal::fail_length("push_back past max_size",
+                          internal::checked_sum("push_back", size(), chain.size()), max_size_);
+  }
+  seal();
+  sealed_.push_back(std::move(chain));
+  set_limit();
+}
+
+ChainBuilder::Hole ChainBuilder::reserve_hole(size_t n) {
+  Extra& more = extra();
+  more.holes.reserve(more.holes.size() + 1);
+  const uint64_t position = taken_ + size();
+  std::byte* const place = extend(n);
+  // The reader sees nothing of it before it is filled, but a debugger should not see old bytes.
+  if (n != 0) std::memset(place, 0, n);
+  more.holes.push_back({position, n, place, n == 0});
+  return Hole(position, n);
+}
+
+bool ChainBuilder::try_fill(Hole hole, ByteView bytes) noexcept {
+  if (bytes.size() != hole.size_ || extra_ == nullptr) return false;
+  auto& holes = extra_->holes;
+  auto found = std::lower_bound(
+      holes.begin(), holes.end(), hole.position_,
+      [](const Extra::OpenHole& h, uint64_t position) { return h.position < position; });
+  // Empty holes may share a position with the one looked for.
+  while (found != holes.end() && found->position == hole.position_ && found->size != hole.size_) {
+    ++found;
+  }
+  if (found == holes.end() || found->position != hole.position_) return false;
+  // The bytes are of a block that this builder made, and nobody has seen them: take() stops short.
+  if (!bytes.empty()) std::memcpy(found->place, bytes.data(), bytes.size());
+  found->filled = true;
+  return true;
+}
+
+void ChainBuilder::fill(Hole hole, ByteView bytes) {
+  if (bytes.size() != hole.size_) internal::fail_length("fill", bytes.size(), hole.size_);
+  if (!try_fill(hole, bytes)) {
+    internal::fail_length("fill of a hole that is taken or not of this builder", bytes.size(),
+                          hole.size_);
+  }
+}
+
+void ChainBuilder::truncate(size_t n) noexcept {
+  if (n >= size()) return;
+  if (n < sealed_.size()) {
+    begin_ = end_;  // the unsealed bytes are dropped where they are; their room is not used again
+    received_ = 0;
+    sealed_.truncate(n);
+  } else {
+    const size_t keep = n - sealed_.size();
+    const size_t gone = unsealed() - keep;
+    received_ -= std::min(received_, gone);
+    end_ = begin_ + keep;
+  }
+  if (extra_ != nullptr) {
+    auto& holes = extra_->holes;
+    while (!holes.empty() && holes.back().position + holes.back().size > taken_ + n) {
+      holes.pop_back();
+    }
+  }
+  set_limit();
+}
+
+Chain ChainBuilder::take() {
+  seal();
+  Chain result;
+  if (extra_ == nullptr || extra_->holes.empty()) {
+    result = std::move(sealed_);
+  } else {
+    auto& holes = extra_->holes;
+    const auto open = std::find_if(holes.begin(), holes.end(),
+                                   [](const Extra::OpenHole& h) { return !h.filled; });
+    if (open == holes.end()) {
+      result = std::move(sealed_);
+    } else {
+      result = sealed_.split_to(static_cast<size_t>(open->position - taken_));
+    }
+    holes.erase(holes.begin(), open);
+  }
+  taken_ += result.size();
+  set_limit();
+  return result;
+}
+
+Chain ChainBuilder::freeze() && {
+  if (const size_t open = open_holes()) {
+    internal::fail_value("freeze with", open, "open holes");
+  }
+  Chain result = take();
+  leave_block();
+  extra_.reset();
+  return result;
+}
+
+BIGHT_NAMESPACE_END
