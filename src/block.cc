@@ -48,8 +48,9 @@ namespace {
 // Off under the sanitizers that find uses after free: memory that is kept would hide them.
 constexpr bool kCaching = !BIGHT_HAS_ASAN && !BIGHT_HAS_MSAN;
 
-// ---- Size classes: payloads of powers of two and 1.5 times them, plus the header -----------------
-// (A class that includes the header would double the block of a 1,024-byte payload.)
+// ---- Size classes: payloads of powers of two and 1.5 times them, plus the header
+// ----------------- (A class that includes the header would double the block of a 1,024-byte
+// payload.)
 
 constexpr size_t kSmallest = 16;
 constexpr size_t kAlignedFrom = 4096;
@@ -251,7 +252,8 @@ void end_thread(ThreadState& t) noexcept {
 pthread_key_t thread_end_key;
 
 void make_thread_end_key() noexcept {
-  (void)::pthread_key_create(&thread_end_key, [](void* t) { end_thread(*static_cast<ThreadState*>(t)); });
+  (void)::pthread_key_create(&thread_end_key,
+                             [](void* t) { end_thread(*static_cast<ThreadState*>(t)); });
   (void)::pthread_atfork([] { registry_mutex.lock(); }, [] { registry_mutex.unlock(); },
                          [] {
                            ThreadState& self = state;
@@ -333,7 +335,8 @@ BIGHT_NOINLINE void give_memory_slow(size_t c, FreeNode* node) noexcept {
   if (list.count >= kClasses.most[c]) flush_class(t, c, kClasses.most[c] - kClasses.batch[c], true);
   const size_t limit = limits.thread_bytes.load(std::memory_order_relaxed);
   if (t.cached_bytes.get() + bytes > limit) {
-    // Make room by halves, largest classes first: few large blocks weigh as much as many small ones.
+    // Make room by halves, largest classes first: few large blocks weigh as much as many small
+    // ones.
     for (size_t k = kSizeClasses; k-- > 0 && t.cached_bytes.get() + bytes > limit;) {
       flush_class(t, k, t.lists[k].count / 2, true);
     }
@@ -384,18 +387,18 @@ Block* make_classed(size_t c) {
     lead = (kPayloadAlignment - address % kPayloadAlignment) % kPayloadAlignment;
     payload += lead;
   }
-  return ::new (payload - kHeader)
-      Block{Count(1),
-            static_cast<uint8_t>(c),
-            static_cast<uint8_t>(lead),
-            static_cast<uint8_t>(capacity >= kAlignedFrom ? 6 : 4),
-            Block::kWritable,
-            {&release_classed},
-            payload,
-            capacity};
+  return ::new (payload - kHeader) Block{Count(1),
+                                         static_cast<uint8_t>(c),
+                                         static_cast<uint8_t>(lead),
+                                         static_cast<uint8_t>(capacity >= kAlignedFrom ? 6 : 4),
+                                         Block::kWritable,
+                                         {&release_classed},
+                                         payload,
+                                         capacity};
 }
 
-// ---- Payload apart: large blocks and strict alignments -------------------------------------------
+// ---- Payload apart: large blocks and strict alignments
+// -------------------------------------------
 
 struct ApartBlock : Block {
   size_t bytes;      // of the payload's allocation
@@ -411,24 +414,29 @@ Block* make_aligned(size_t capacity, size_t alignment) {
     fail_allocation(bytes);
   }
   system_bytes.fetch_add(bytes, std::memory_order_relaxed);
-  ApartBlock* const block = ::new (node) ApartBlock{
-      {Count(1), Block::kUncached, 0, static_cast<uint8_t>(std::countr_zero(alignment)),
-       Block::kWritable,
-       {[](Block* dead) noexcept {
-         ApartBlock* const self = static_cast<ApartBlock*>(dead);
-         ::operator delete(self->storage, std::align_val_t(self->alignment));
-         system_bytes.fetch_sub(self->bytes, std::memory_order_relaxed);
-         free_node(self, sizeof(ApartBlock));
-       }},
-       static_cast<std::byte*>(payload), bytes},
-      bytes,
-      alignment};
+  ApartBlock* const block = ::new (node)
+      ApartBlock{{Count(1),
+                  Block::kUncached,
+                  0,
+                  static_cast<uint8_t>(std::countr_zero(alignment)),
+                  Block::kWritable,
+                  {[](Block* dead) noexcept {
+                    ApartBlock* const self = static_cast<ApartBlock*>(dead);
+                    ::operator delete(self->storage, std::align_val_t(self->alignment));
+                    system_bytes.fetch_sub(self->bytes, std::memory_order_relaxed);
+                    free_node(self, sizeof(ApartBlock));
+                  }},
+                  static_cast<std::byte*>(payload),
+                  bytes},
+                 bytes,
+                 alignment};
   return block;
 }
 
 #if BIGHT_HAS_MMAP
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kPage = 4096;  // blocks are multiples of this; larger system pages round up in mmap
+constexpr size_t kPage =
+    4096;  // blocks are multiples of this; larger system pages round up in mmap
 
 void unmap(ApartBlock* block) noexcept {
   ::munmap(block->storage, block->bytes);
@@ -451,9 +459,8 @@ constinit LargeCache large_cache;
 Block* evict_large(size_t limit) noexcept {
   Block* evicted = nullptr;
   size_t gone = 0;
-  while (gone < large_cache.count &&
-         (large_cache.bytes.load(std::memory_order_relaxed) > limit ||
-          large_cache.count - gone >= LargeCache::kMost)) {
+  while (gone < large_cache.count && (large_cache.bytes.load(std::memory_order_relaxed) > limit ||
+                                      large_cache.count - gone >= LargeCache::kMost)) {
     ApartBlock* const block = large_cache.blocks[gone++];
     large_cache.bytes.fetch_sub(block->bytes, std::memory_order_relaxed);
     block->next_free = evicted;
@@ -561,17 +568,20 @@ Block* make_large(size_t capacity) {
   const size_t whole = capacity & ~(kHugePage - 1);
   if (whole != 0) (void)::madvise(payload, whole, MADV_HUGEPAGE);
 #endif
-  return ::new (node) ApartBlock{{Count(1), Block::kUncached, 0, 21, Block::kWritable,
+  return ::new (node) ApartBlock{{Count(1),
+                                  Block::kUncached,
+                                  0,
+                                  21,
+                                  Block::kWritable,
                                   {&release_mapped},
-                                  static_cast<std::byte*>(payload), bytes},
+                                  static_cast<std::byte*>(payload),
+                                  bytes},
                                  bytes,
                                  0};
 }
 #else
 void trim_large(size_t) noexcept {}
-Block* make_large(size_t capacity) {
-  return make_aligned(capacity, kPayloadAlignment);
-}
+Block* make_large(size_t capacity) { return make_aligned(capacity, kPayloadAlignment); }
 #endif
 
 // ---- Blocks of a memory resource ---------------------------------------------------------------
@@ -602,11 +612,14 @@ Block* make_pmr(size_t capacity, size_t alignment, std::pmr::memory_resource* re
   const size_t payload = checked_sum("alignment", capacity, alignment - 1) & ~(alignment - 1);
   const size_t bytes = checked_sum("block", front, payload);
   std::byte* const memory = static_cast<std::byte*>(resource->allocate(bytes, alignment));
-  return ::new (memory) PmrBlock{{Count(1), Block::kUncached, 0,
+  return ::new (memory) PmrBlock{{Count(1),
+                                  Block::kUncached,
+                                  0,
                                   static_cast<uint8_t>(std::countr_zero(alignment)),
                                   Block::kWritable | Block::kFromResource,
                                   {&release_pmr},
-                                  memory + front, payload},
+                                  memory + front,
+                                  payload},
                                  resource,
                                  bytes,
                                  alignment,
@@ -672,9 +685,7 @@ size_t block_capacity_for(size_t capacity) noexcept {
   return (capacity + kPayloadAlignment - 1) & ~(kPayloadAlignment - 1);
 }
 
-size_t block_footprint(const Block* block) noexcept {
-  return kHeader + block->capacity;
-}
+size_t block_footprint(const Block* block) noexcept { return kHeader + block->capacity; }
 
 void* try_allocate_node(size_t bytes) noexcept {
   if (bytes > kLargeFrom) return system_allocate(bytes);
@@ -718,9 +729,7 @@ void count(OwnedCounter<uint64_t> ThreadState::*counter, std::atomic<uint64_t>& 
 }  // namespace
 
 void count_copied(size_t bytes) noexcept { count(&ThreadState::copied, ended_copied, bytes); }
-void count_gathered(size_t bytes) noexcept {
-  count(&ThreadState::gathered, ended_gathered, bytes);
-}
+void count_gathered(size_t bytes) noexcept { count(&ThreadState::gathered, ended_gathered, bytes); }
 void count_block() noexcept { count(&ThreadState::blocks, ended_blocks, 1); }
 
 CopyCounts thread_counts() noexcept {

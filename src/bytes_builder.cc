@@ -149,8 +149,7 @@ size_t BytesBuilder::append_format(const char* format, ...) {
   va_start(arguments, format);
   std::va_list again;
   va_copy(again, arguments);
-  const int wanted =
-      std::vsnprintf(reinterpret_cast<char*>(end_), spare(), format, arguments);
+  const int wanted = std::vsnprintf(reinterpret_cast<char*>(end_), spare(), format, arguments);
   va_end(arguments);
   size_t written = 0;
   if (wanted > 0) {
@@ -167,7 +166,8 @@ size_t BytesBuilder::append_format(const char* format, ...) {
 }
 
 Bytes BytesBuilder::take_and_replace_block(size_t headroom) {
-  if (is_fixed()) internal::fail_length("take with headroom from a fixed builder", headroom, spare());
+  if (is_fixed())
+    internal::fail_length("take with headroom from a fixed builder", headroom, spare());
   internal::Block* const old = block();
   const size_t wanted = std::max(internal::checked_sum("take", headroom, size()),
                                  old != nullptr ? std::min(old->capacity, kSameCapacityLimit) : 0);

@@ -122,9 +122,9 @@ struct Chain::Ops {
     const uint32_t count = w.last - w.first;
     // One guess as if segments were of one size; in double, since target * count may overflow.
     const size_t total = starts[w.last] - origin;
-    uint32_t guess = w.first + static_cast<uint32_t>(static_cast<double>(target) *
-                                                     static_cast<double>(count) /
-                                                     static_cast<double>(total));
+    uint32_t guess =
+        w.first + static_cast<uint32_t>(static_cast<double>(target) * static_cast<double>(count) /
+                                        static_cast<double>(total));
     if (guess >= w.last) guess = w.last - 1;
     uint32_t low;   // starts[low] <= target
     uint32_t high;  // target < starts[high]
@@ -204,9 +204,8 @@ struct Chain::Ops {
     t->starts()[first] = 0;
     c.word_ = reinterpret_cast<uintptr_t>(t);
     c.window_ = w;
-    t->set_end(first);
-    append_slot(c, a);
-    if (b.size != 0) append_slot(c, b);
+    append_own(c, a);
+    if (b.size != 0) append_own(c, b);
   }
 
   // Writes the slot behind the last. The table is unique and tidy with room, or the slot claimed.
@@ -227,7 +226,8 @@ struct Chain::Ops {
     const uint32_t back = c.window_.last - 1;
     size_t* const starts = t->starts();
     const Slot& slot = t->slots()[back];
-    if (same_block(slot.block, s.block) && slot.data + (starts[back + 1] - starts[back]) == s.data) {
+    if (same_block(slot.block, s.block) &&
+        slot.data + (starts[back + 1] - starts[back]) == s.data) {
       starts[back + 1] += s.size;
       drop_extra(s.block, 1);
     } else {
@@ -267,7 +267,8 @@ struct Chain::Ops {
     SegmentTable* const from = c.table();
     Window& w = c.window_;
     const uint32_t count = w.last - w.first;
-    std::memmove(to->starts() + first, from->starts() + w.first, (size_t{count} + 1) * sizeof(size_t));
+    std::memmove(to->starts() + first, from->starts() + w.first,
+                 (size_t{count} + 1) * sizeof(size_t));
     std::memmove(to->slots() + first, from->slots() + w.first, count * sizeof(Slot));
     w.first = first;
     w.last = first + count;
@@ -448,8 +449,8 @@ struct Chain::Ops {
   }
 
   // Makes sure that pushing `k` segments (and the edge that stands there) behind needs no memory.
-  // `unique` is what tidy() has just said. The chain is not empty; afterwards a unique, tidy window without an edge behind, or inline with
-  // room.
+  // `unique` is what tidy() has just said. The chain is not empty; afterwards a unique, tidy window
+  // without an edge behind, or inline with room.
   static void reserve_back(Chain& c, size_t k, bool unique, DeferredTable& old) {
     if (c.is_inline()) {
       if (c.segment_count() + k > 2) {
@@ -1021,8 +1022,7 @@ Bytes Chain::flatten() const {
 
 Bytes Chain::segment_bytes(size_t i) const {
   const std::span<const std::byte> bytes = segment(i);
-  return Bytes(
-      Segment{bytes.data(), bytes.size(), internal::share_word(Ops::word_at(*this, i))});
+  return Bytes(Segment{bytes.data(), bytes.size(), internal::share_word(Ops::word_at(*this, i))});
 }
 
 Chain Chain::compact() const {
@@ -1030,8 +1030,8 @@ Chain Chain::compact() const {
   constexpr size_t kMerge = 1024;
   const auto is_tight = [](const Segment& s) {
     const internal::Block* const block = internal::block_of(s.block);
-    return block == nullptr || (s.size >= kMerge && block->capacity <=
-                                                        internal::block_capacity_for(s.size));
+    return block == nullptr ||
+           (s.size >= kMerge && block->capacity <= internal::block_capacity_for(s.size));
   };
   Chain result;
   const size_t count = segment_count();
@@ -1264,16 +1264,19 @@ void Chain::push_back(Chain&& other) {
     return;
   }
   if (from.segment_count() == 1) {
-    Ops::settle(from);
-    Segment only = Ops::segment_at(from, 0);
-    push_back_slow(only);
-    Ops::reset(from);
+    if (from.is_inline()) {
+      Ops::settle(from);
+      push_back_slow(from.inline_[0]);
+      Ops::reset(from);
+    } else {
+      push_back(from.segment_bytes(0));
+      from.clear();
+    }
     return;
   }
   Ops::reserve_back(*this, from.segment_count(), unique, dropped_last);
-  Ops::drain(from, from_unique, false, dropped_first, [this](const Segment& s) {
-    Ops::join_segment(*this, s);
-  });
+  Ops::drain(from, from_unique, false, dropped_first,
+             [this](const Segment& s) { Ops::join_segment(*this, s); });
 }
 
 void Chain::push_front(Chain&& other) {
@@ -1312,9 +1315,14 @@ void Chain::push_front(Chain&& other) {
     return;
   }
   if (from.segment_count() == 1) {
-    Ops::settle(from);
-    push_front_slow(Ops::segment_at(from, 0));
-    Ops::reset(from);
+    if (from.is_inline()) {
+      Ops::settle(from);
+      push_front_slow(from.inline_[0]);
+      Ops::reset(from);
+    } else {
+      push_front(from.segment_bytes(0));
+      from.clear();
+    }
     return;
   }
   Ops::reserve_front(*this, from.segment_count(), unique, dropped_last);
@@ -1488,7 +1496,8 @@ Chain Chain::split_to_slow(size_t n) {
       SegmentTable* const t = table();
       const Slot& slot = t->slots()[window_.first];
       head.inline_[0] = Segment{slot.data + Ops::front_trim(*this), n, slot.block};
-      head.word_ = kInline | (window_.flags & kCut ? kInlineCut : 0) | window_.credits * kInlineCredit;
+      head.word_ =
+          kInline | (window_.flags & kCut ? kInlineCut : 0) | window_.credits * kInlineCredit;
       head.size_ = n;
       window_.credits = 0;
       window_.flags &= ~kCut;
@@ -1533,6 +1542,7 @@ Chain Chain::split_off(size_t n) {
 Bytes Chain::pop() {
   if (empty()) internal::fail("pop of an empty chain");
   Chain first = split_to(front_size());
+  if (!first.is_inline()) return first.segment_bytes(0);
   Ops::settle(first);
   Bytes result(first.inline_[0]);
   Ops::reset(first);
@@ -1574,9 +1584,8 @@ Chain Chain::slice(size_t position, size_t count) const {
   if (in_edge != 0) {
     // An edge stands on one side only.
     const bool front = Ops::edge_front(*this);
-    result.window_.edge =
-        Segment{front ? window_.edge.data + position : window_.edge.data, in_edge,
-                internal::share_word(window_.edge.block)};
+    result.window_.edge = Segment{front ? window_.edge.data + position : window_.edge.data, in_edge,
+                                  internal::share_word(window_.edge.block)};
     if (!front && position > window_bytes) result.window_.edge.data += position - window_bytes;
     result.window_.flags = front ? kEdgeFront : kEdgeBack;
     result.size_ += in_edge;
@@ -1593,8 +1602,7 @@ std::optional<Bytes> Chain::try_slice_ref(ByteView part) const {
     const auto start = reinterpret_cast<uintptr_t>(bytes.data());
     if (wanted >= start && wanted - start < bytes.size() &&
         bytes.size() - (wanted - start) >= part.size()) {
-      return Bytes(Segment{part.data(), part.size(),
-                           internal::share_word(Ops::word_at(*this, i))});
+      return Bytes(Segment{part.data(), part.size(), internal::share_word(Ops::word_at(*this, i))});
     }
   }
   return std::nullopt;
@@ -1678,9 +1686,9 @@ void Chain::check_invariants() const noexcept {
       }
     }
     if (size_ == 0 && word_ != kInline) Ops::broken(*this, "C1 empty with credits");
-    if (inline_credits() != 0 && (inline_[0].block == 0 ||
-                                  internal::block_of(inline_[0].block)->refs.get() <
-                                      1 + inline_credits())) {
+    if (inline_credits() != 0 &&
+        (inline_[0].block == 0 ||
+         internal::block_of(inline_[0].block)->refs.get() < 1 + inline_credits())) {
       Ops::broken(*this, "credits without references");
     }
     return;

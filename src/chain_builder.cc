@@ -23,13 +23,15 @@ struct ChainBuilder::Extra {
     bool filled;
   };
   internal::BlockSpec spec;
-  std::vector<OpenHole> holes;            // by position; filled ones stay until they are taken
-  std::vector<internal::Block*> prepared; // blocks behind the current one, in order, unused so far
+  std::vector<OpenHole> holes;             // by position; filled ones stay until they are taken
+  std::vector<internal::Block*> prepared;  // blocks behind the current one, in order, unused so far
 
   ~Extra() {
     for (internal::Block* const block : prepared) internal::drop_word(internal::word_of(block));
   }
 };
+
+ChainBuilder::ChainBuilder() noexcept = default;
 
 ChainBuilder::ChainBuilder(const ChainBuilderOptions& options)
     : next_block_(std::max(options.min_block, kLeastBlock)),
@@ -152,8 +154,8 @@ void ChainBuilder::refill_unchecked(size_t n) {
     return;
   }
   internal::Block* block = nullptr;
-  const bool use_prepared = extra_ != nullptr && !extra_->prepared.empty() &&
-                            extra_->prepared.front()->capacity >= n;
+  const bool use_prepared =
+      extra_ != nullptr && !extra_->prepared.empty() && extra_->prepared.front()->capacity >= n;
   block = use_prepared ? extra_->prepared.front() : new_block(n);
 #if BIGHT_HAS_EXCEPTIONS
   try {

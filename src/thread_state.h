@@ -16,7 +16,7 @@ namespace internal {
 struct FreeNode {
   FreeNode* next_batch;  // in the depot: the next batch; only set in a batch's first node
   FreeNode* next;
-  size_t batch_count;    // in the depot: nodes in this batch; only set in the first
+  size_t batch_count;  // in the depot: nodes in this batch; only set in the first
 };
 
 struct FreeList {

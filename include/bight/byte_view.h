@@ -26,13 +26,15 @@ namespace internal {
 
 template <class T>
 inline constexpr bool kIsByte =
-    std::is_same_v<std::remove_cv_t<T>, char> || std::is_same_v<std::remove_cv_t<T>, unsigned char> ||
+    std::is_same_v<std::remove_cv_t<T>, char> ||
+    std::is_same_v<std::remove_cv_t<T>, unsigned char> ||
     std::is_same_v<std::remove_cv_t<T>, std::byte> || std::is_same_v<std::remove_cv_t<T>, char8_t>;
 
 template <class R>
-concept ByteRange = std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
-                    kIsByte<std::ranges::range_value_t<R>> && !std::is_array_v<std::remove_cvref_t<R>> &&
-                    !std::is_same_v<std::remove_cvref_t<R>, ByteView>;
+concept ByteRange =
+    std::ranges::contiguous_range<R> && std::ranges::sized_range<R> &&
+    kIsByte<std::ranges::range_value_t<R>> && !std::is_array_v<std::remove_cvref_t<R>> &&
+    !std::is_same_v<std::remove_cvref_t<R>, ByteView>;
 
 }  // namespace internal
 
@@ -52,8 +54,8 @@ class ByteView {
       : data_(reinterpret_cast<const std::byte*>(text)), size_(text[N - 1] == u8'\0' ? N - 1 : N) {}
   // Any other array of bytes is taken whole.
   template <class T, size_t N>
-    requires(internal::kIsByte<T>)
-  ByteView(T (&array)[N]) noexcept : data_(reinterpret_cast<const std::byte*>(array)), size_(N) {}
+  requires(internal::kIsByte<T>) ByteView(T (&array)[N])
+  noexcept : data_(reinterpret_cast<const std::byte*>(array)), size_(N) {}
 
   template <internal::ByteRange R>
   constexpr ByteView(const R& range) noexcept  // NOLINT: implicit by design

@@ -30,8 +30,8 @@ template <class W>
 concept ByteWriter = requires(W& writer, size_t n, ByteView view, uint32_t value) {
   { writer.extend(n) } -> std::same_as<std::byte*>;
   { writer.try_extend(n) } -> std::same_as<std::byte*>;
-  { writer.append(view) };
-  { writer.template put_be<uint32_t>(value) };
+  {writer.append(view)};
+  {writer.template put_be<uint32_t>(value)};
 };
 
 // The put_ operations on top of two functions of `Writer`:
@@ -65,9 +65,7 @@ class WriterOperations {
     store_uint_le(self().extend(width), value, width);
   }
   // Unsigned LEB128, 1 to 10 bytes; zigzag for signed numbers.
-  void put_varint(uint64_t value) {
-    encode_varint(value, self().extend(varint_size(value)));
-  }
+  void put_varint(uint64_t value) { encode_varint(value, self().extend(varint_size(value))); }
   void put_varint_signed(int64_t value) { put_varint(zigzag_encode(value)); }
   // `count` times `value`.
   void put_fill(std::byte value, size_t count) {

@@ -78,8 +78,9 @@ class StaticBytes {
 // is no view, is not borrowed, and is an aggregate (std::array) or has a destructor that does
 // something. Specialise it where the guess is wrong.
 template <class T>
-inline constexpr bool is_byte_owner = !std::ranges::view<T> && !std::ranges::borrowed_range<T> &&
-                                      (std::is_aggregate_v<T> || !std::is_trivially_destructible_v<T>);
+inline constexpr bool is_byte_owner =
+    !std::ranges::view<T> && !std::ranges::borrowed_range<T> &&
+    (std::is_aggregate_v<T> || !std::is_trivially_destructible_v<T>);
 template <class T>
 inline constexpr bool is_byte_owner<std::initializer_list<T>> = false;
 
@@ -91,8 +92,7 @@ concept ContiguousOwner =
     std::is_trivially_copyable_v<std::ranges::range_value_t<const T>>;
 
 template <class F>
-concept ReleaseFunction =
-    std::is_nothrow_move_constructible_v<F> &&
+concept ReleaseFunction = std::is_nothrow_move_constructible_v<F> &&
     (std::invocable<F&&, std::span<const std::byte>> || std::invocable<F&&>);
 
 }  // namespace internal
@@ -125,8 +125,7 @@ class Bytes {
   [[nodiscard]] BIGHT_API static Bytes copy_of(ByteView bytes);
   // The same in memory of `resource`, which must outlive the block (so every handle to it) and be
   // thread safe unless all handles stay on one thread.
-  [[nodiscard]] BIGHT_API static Bytes copy_of(ByteView bytes,
-                                               std::pmr::memory_resource* resource);
+  [[nodiscard]] BIGHT_API static Bytes copy_of(ByteView bytes, std::pmr::memory_resource* resource);
   // The same; the block keeps `resource` alive.
   [[nodiscard]] BIGHT_API static Bytes copy_of(ByteView bytes,
                                                std::shared_ptr<std::pmr::memory_resource> resource);
@@ -156,7 +155,7 @@ class Bytes {
   // that is being destroyed. Without bytes it is called at once.
   // O(1), one allocation. Fails with bad_alloc; `release` is then untouched and not called.
   template <class F>
-    requires internal::ReleaseFunction<std::decay_t<F>>
+  requires internal::ReleaseFunction<std::decay_t<F>>
   [[nodiscard]] static Bytes with_release(std::span<const std::byte> bytes, F&& release);
 
   // ---- Look ------------------------------------------------------------------------------------
@@ -179,8 +178,8 @@ class Bytes {
   // The bytes as elements of `T` (a trivially copyable type), in place and in host byte order.
   // Empty optional when the address is not aligned for `T` or the size is no multiple of its size.
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  std::optional<std::span<const T>> try_as() const noexcept;
+  requires std::is_trivially_copyable_v<T> std::optional<std::span<const T>> try_as()
+  const noexcept;
 
   // The first `value` at or after `from`. O(size). None when `from > size()`.
   std::optional<size_t> find(std::byte value, size_t from = 0) const noexcept {
@@ -229,8 +228,8 @@ class Bytes {
   // Empty optional where slice() would stop the program.
   [[nodiscard]] std::optional<Bytes> try_slice(size_t position, size_t count) const noexcept;
 
-  // Turns a borrowed view of this handle's bytes back into an owned slice. An empty view gives empty
-  // bytes. Precondition: the view lies inside (checked in every build).
+  // Turns a borrowed view of this handle's bytes back into an owned slice. An empty view gives
+  // empty bytes. Precondition: the view lies inside (checked in every build).
   [[nodiscard]] Bytes slice_ref(ByteView part) const;
   // Empty optional when the view lies elsewhere.
   [[nodiscard]] std::optional<Bytes> try_slice_ref(ByteView part) const noexcept;
@@ -258,8 +257,8 @@ class Bytes {
   // ---- Join, and back to mutable ---------------------------------------------------------------
 
   // If `next` is of the same block and starts where this one ends: takes it in, leaves it empty and
-  // returns true. Otherwise (also when either is empty or static) changes nothing and returns false.
-  // No byte moves. O(1).
+  // returns true. Otherwise (also when either is empty or static) changes nothing and returns
+  // false. No byte moves. O(1).
   [[nodiscard]] bool try_join(Bytes&& next) noexcept;
 
   // The bytes as a builder over the whole block, content kept in place, if is_unique(); `*this` is
@@ -329,10 +328,10 @@ static_assert(std::is_nothrow_move_constructible_v<Bytes> &&
 struct ContentHash {
   using is_transparent = void;
   template <class T>
-    requires requires(const T& t) { { t.hash() } -> std::convertible_to<uint64_t>; }
-  size_t operator()(const T& bytes) const noexcept {
-    return static_cast<size_t>(bytes.hash());
+  requires requires(const T& t) {
+    { t.hash() } -> std::convertible_to<uint64_t>;
   }
+  size_t operator()(const T& bytes) const noexcept { return static_cast<size_t>(bytes.hash()); }
   BIGHT_API size_t operator()(ByteView bytes) const noexcept;
 };
 struct ContentEqual {
@@ -500,8 +499,8 @@ inline std::optional<std::span<std::byte>> Bytes::try_mutable() noexcept {
 }
 
 template <class T>
-  requires std::is_trivially_copyable_v<T>
-std::optional<std::span<const T>> Bytes::try_as() const noexcept {
+requires std::is_trivially_copyable_v<T> std::optional<std::span<const T>> Bytes::try_as()
+const noexcept {
   if (size() % sizeof(T) != 0 || reinterpret_cast<uintptr_t>(data()) % alignof(T) != 0) {
     return std::nullopt;
   }
@@ -523,9 +522,8 @@ struct TaggedBlock : Block {
 template <class T>
 struct OwnerBlock : TaggedBlock {
   template <class U>
-  OwnerBlock(U&& value, void (*release_function)(Block*) noexcept, char* type_tag)
-      : TaggedBlock{{Count(1), kUncached, 0, 0, kForeign, {release_function}, nullptr, 0},
-                    type_tag},
+  OwnerBlock(U&& value, void (*on_release)(Block*) noexcept, char* type_tag)
+      : TaggedBlock{{Count(1), kUncached, 0, 0, kForeign, {on_release}, nullptr, 0}, type_tag},
         owner(std::forward<U>(value)) {}
 
   static constexpr bool kOveraligned = alignof(T) > 16;
@@ -616,11 +614,11 @@ Bytes Bytes::from_owner(T&& owner) {
                   "specialise bight::is_byte_owner");
     if constexpr (internal::ContiguousOwner<Owner> && is_byte_owner<Owner>) {
       using Box = internal::OwnerBlock<Owner>;
-      internal::OwnerGuard<Box> guard{Box::make(std::move(owner), &Box::release_owner,
-                                                 &internal::owner_tag<Owner>)};
+      internal::OwnerGuard<Box> guard{
+          Box::make(std::move(owner), &Box::release_owner, &internal::owner_tag<Owner>)};
       const Owner& kept = guard.block->owner;
-      const std::span<const std::byte> bytes = std::as_bytes(std::span(std::ranges::data(kept),
-                                                                       std::ranges::size(kept)));
+      const std::span<const std::byte> bytes =
+          std::as_bytes(std::span(std::ranges::data(kept), std::ranges::size(kept)));
       if (bytes.empty()) return Bytes();
       guard.block->set_bytes(bytes);
       internal::Block* const block = std::exchange(guard.block, nullptr);
@@ -633,11 +631,12 @@ Bytes Bytes::from_owner(T&& owner) {
 template <class T>
 Bytes Bytes::from_owner(T&& owner, std::span<const std::byte> bytes) {
   using Owner = std::remove_cvref_t<T>;
-  static_assert(!std::is_lvalue_reference_v<T> && !std::is_const_v<std::remove_reference_t<T>>,
-                "Bytes::from_owner takes its owner by rvalue: write from_owner(std::move(x), bytes)");
+  static_assert(
+      !std::is_lvalue_reference_v<T> && !std::is_const_v<std::remove_reference_t<T>>,
+      "Bytes::from_owner takes its owner by rvalue: write from_owner(std::move(x), bytes)");
   using Box = internal::OwnerBlock<Owner>;
-  Box* const block = Box::make(std::forward<T>(owner), &Box::release_owner,
-                               &internal::owner_tag<Owner>);
+  Box* const block =
+      Box::make(std::forward<T>(owner), &Box::release_owner, &internal::owner_tag<Owner>);
   if (bytes.empty()) {
     Box::destroy(block);
     return Bytes();
@@ -647,8 +646,8 @@ Bytes Bytes::from_owner(T&& owner, std::span<const std::byte> bytes) {
 }
 
 template <class F>
-  requires internal::ReleaseFunction<std::decay_t<F>>
-Bytes Bytes::with_release(std::span<const std::byte> bytes, F&& release) {
+requires internal::ReleaseFunction<std::decay_t<F>> Bytes
+Bytes::with_release(std::span<const std::byte> bytes, F&& release) {
   using Function = std::decay_t<F>;
   using Box = internal::OwnerBlock<Function>;
   Box* const block = Box::make(std::forward<F>(release), &Box::release_function);

@@ -91,9 +91,7 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   const std::byte* end() const noexcept { return end_; }
   std::span<std::byte> span() noexcept { return {begin_, size()}; }
   std::span<const std::byte> span() const noexcept { return {begin_, size()}; }
-  std::string_view view() const noexcept {
-    return {reinterpret_cast<const char*>(begin_), size()};
-  }
+  std::string_view view() const noexcept { return {reinterpret_cast<const char*>(begin_), size()}; }
   // Precondition: `i < size()` (checked in every build).
   std::byte& operator[](size_t i) noexcept {
     if (i >= size()) internal::fail_index("BytesBuilder[] byte", i, size());
@@ -145,14 +143,14 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   }
   // Appends the bytes of any range of byte-sized elements, contiguous or not, sized or not.
   template <std::ranges::input_range R>
-    requires(internal::kIsByte<std::ranges::range_value_t<R>>)
-  void append_range(R&& range);
+  requires(internal::kIsByte<std::ranges::range_value_t<R>>) void append_range(R&& range);
   // Appends formatted text as std::snprintf makes it. Returns how many bytes; a format that
   // snprintf refuses appends nothing and returns 0.
 #if defined(__GNUC__) || defined(__clang__)
   __attribute__((format(printf, 2, 3)))
 #endif
-  BIGHT_API size_t append_format(const char* format, ...);
+  BIGHT_API size_t
+  append_format(const char* format, ...);
   // For absl::Format(&builder, ...).
   template <class StringView>
   friend void AbslFormatFlush(BytesBuilder* builder, StringView text) {
@@ -262,8 +260,7 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   void adopt_block(internal::Block* block, size_t front) noexcept;
   BIGHT_API Bytes take_and_replace_block(size_t headroom);
   // A builder over part of this one's region, with a reference of its own.
-  BytesBuilder region(std::byte* base, std::byte* begin, std::byte* end,
-                      std::byte* limit) noexcept;
+  BytesBuilder region(std::byte* base, std::byte* begin, std::byte* end, std::byte* limit) noexcept;
   // Tells CopyAudit what of the written bytes was copied in.
   void count_sealed() noexcept {
     if (size() > received_) count_sealed_slow();
@@ -355,8 +352,8 @@ inline void BytesBuilder::remove_prefix(size_t n) {
 }
 
 template <std::ranges::input_range R>
-  requires(internal::kIsByte<std::ranges::range_value_t<R>>)
-void BytesBuilder::append_range(R&& range) {
+requires(internal::kIsByte<std::ranges::range_value_t<R>>) void BytesBuilder::append_range(
+    R&& range) {
   if constexpr (internal::ByteRange<R>) {
     append(ByteView(range));
   } else {

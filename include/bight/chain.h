@@ -150,8 +150,8 @@ class Chain {
     return find(static_cast<std::byte>(value), from);
   }
   std::optional<size_t> find(int, size_t = 0) const = delete;  // say which byte: char or std::byte
-  // The first place of `needle` that lies wholly in `[from, from + limit)`, also across segments. An
-  // empty needle is found at `from` when `from <= size()`. O(bytes looked at + needle), whatever
+  // The first place of `needle` that lies wholly in `[from, from + limit)`, also across segments.
+  // An empty needle is found at `from` when `from <= size()`. O(bytes looked at + needle), whatever
   // they hold. A long needle may allocate: fails with bad_alloc.
   BIGHT_API std::optional<size_t> find(ByteView needle, size_t from = 0,
                                        size_t limit = static_cast<size_t>(-1)) const;
@@ -322,8 +322,8 @@ class Chain {
   struct Window {
     // One segment before or behind the window, as flags say; all zero if there is none.
     Segment edge;
-    size_t begin;      // stream position of the window's first byte, in slot `first`
-    uint32_t first;    // slots [first, last) meet the window
+    size_t begin;    // stream position of the window's first byte, in slot `first`
+    uint32_t first;  // slots [first, last) meet the window
     uint32_t last;
     uint32_t credits;  // references on slot `first`'s block that are held in store
     uint32_t flags;

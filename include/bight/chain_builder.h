@@ -66,7 +66,7 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   };
 
   // No block; the first write makes one.
-  ChainBuilder() noexcept = default;
+  BIGHT_API ChainBuilder() noexcept;
   BIGHT_API explicit ChainBuilder(const ChainBuilderOptions& options);
   BIGHT_API ChainBuilder(ChainBuilder&& other) noexcept;
   BIGHT_API ChainBuilder& operator=(ChainBuilder&& other) noexcept;
@@ -97,7 +97,8 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   // Room for `n` bytes in as many pieces as it takes: the rest of the current block, then further
   // blocks, at most `spans.size()` pieces and no more than max_size allows. Returns how many spans
   // it filled; together they may hold less than `n` (when the array is short) or a little more.
-  // Blocks that are not committed are kept for the next call. Valid until the next call that writes.
+  // Blocks that are not committed are kept for the next call. Valid until the next call that
+  // writes.
   BIGHT_API size_t prepare_spans(size_t n, std::span<std::span<std::byte>> spans);
 #if BIGHT_HAS_IOVEC
   BIGHT_API size_t prepare_iovec(size_t n, std::span<iovec> entries);

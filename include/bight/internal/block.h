@@ -48,9 +48,7 @@ class Count {
     }
   }
   // Whether this was the last reference.
-  bool drop(uint32_t n = 1) noexcept {
-    return value_.fetch_sub(n, std::memory_order_acq_rel) == n;
-  }
+  bool drop(uint32_t n = 1) noexcept { return value_.fetch_sub(n, std::memory_order_acq_rel) == n; }
   bool is(uint32_t n) const noexcept { return value_.load(std::memory_order_acquire) == n; }
   uint32_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
   // Only while nobody else can see it.
