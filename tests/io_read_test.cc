@@ -491,7 +491,6 @@ TEST(IoReadTest, WarmReadsTakeTwoCallsForALargeBatch) {
 TEST(IoReadTest, ASmallReadUsesOneEntry) {
   ScriptedSource source(pattern(5000));
   ChainBuilder into;
-  ReadSize size;
   EXPECT_EQ(read_some(source, into, 200).bytes, 200u);
   EXPECT_EQ(read_some(source, into, 200).bytes, 200u);
   EXPECT_EQ(source.offers(), (std::vector<IoOffer>{{1, 200}, {1, 200}}));
