@@ -313,9 +313,9 @@ class Chain {
   static constexpr uintptr_t kInlineCut = 2;
   static constexpr uintptr_t kInlineCredit = 4;
   // window_.flags.
-  static constexpr uint32_t kEdgeFront = 1;
-  static constexpr uint32_t kEdgeBack = 2;
-  static constexpr uint32_t kCut = 4;
+  static constexpr uint16_t kEdgeFront = 1;
+  static constexpr uint16_t kEdgeBack = 2;
+  static constexpr uint16_t kCut = 4;
   // References taken at once from the second cut on: 64 makes the atomic 1.5 % of 64 cuts.
   static constexpr uint32_t kCreditBatch = 64;
 
@@ -325,8 +325,11 @@ class Chain {
     size_t begin;    // stream position of the window's first byte, in slot `first`
     uint32_t first;  // slots [first, last) meet the window
     uint32_t last;
-    uint32_t credits;  // references on slot `first`'s block that are held in store
-    uint32_t flags;
+    // Slots [head, known) are filled and may be read by this chain, shared or not: it, or the chain
+    // that it was copied from, has shown them. At least `last`; `last` itself when tidy.
+    uint32_t known;
+    uint16_t credits;  // references on slot `first`'s block that are held in store
+    uint16_t flags;
   };
 
   explicit Chain(Segment segment) noexcept
@@ -351,8 +354,9 @@ class Chain {
   BIGHT_API void consume_slow(size_t n) noexcept;
   BIGHT_API void remove_suffix_slow(size_t n) noexcept;
   BIGHT_API Chain split_to_slow(size_t n);
-  BIGHT_API void push_back_slow(Segment segment);
-  BIGHT_API void push_front_slow(Segment segment);
+  // Take `segment` over and leave it empty.
+  BIGHT_API void push_back_slow(Segment& segment);
+  BIGHT_API void push_front_slow(Segment& segment);
   BIGHT_API std::byte window_byte(size_t position) const noexcept;
   BIGHT_API bool equal(const Chain& other) const noexcept;
   BIGHT_API bool equal(ByteView other) const noexcept;
@@ -481,7 +485,7 @@ inline Chain::Chain(const Chain& other) noexcept : size_(other.size_), word_(oth
     window_ = other.window_;
     window_.edge.block = internal::share_word(window_.edge.block);
     window_.credits = 0;
-    window_.flags &= ~kCut;
+    window_.flags &= kEdgeFront | kEdgeBack;
   }
 }
 
@@ -685,13 +689,11 @@ inline std::optional<std::span<const std::byte>> Chain::try_pull_up(size_t n) {
 inline void Chain::push_back(Bytes&& bytes) {
   if (bytes.empty()) return;
   push_back_slow(bytes.segment_);
-  bytes.segment_ = {};
 }
 
 inline void Chain::push_front(Bytes&& bytes) {
   if (bytes.empty()) return;
   push_front_slow(bytes.segment_);
-  bytes.segment_ = {};
 }
 
 BIGHT_NAMESPACE_END
