@@ -14,6 +14,7 @@
 #include <cstring>
 #include <new>
 #include <ostream>
+#include <utility>
 #include <vector>
 
 #include "bight/bytes_builder.h"
@@ -173,6 +174,7 @@ struct Chain::Ops {
       while (n < 64 && head < w.first) dead[n++] = slots[head++].block;
       t->head = head;
       if (end == w.last) t->starts()[w.last] = w.begin + c.window_size();
+      c.window_.known = w.last;
       if (n == 0) {
         if (!edge_back(c)) c.window_.flags |= kTidy;
         return true;
@@ -192,7 +194,7 @@ struct Chain::Ops {
   static void settle_window(Chain& c) noexcept {
     drop_extra(c.table()->slots()[c.window_.first].block, c.window_.credits);
     c.window_.credits = 0;
-    c.window_.flags &= ~kCut;
+    c.window_.flags &= kNotCut;
   }
   static void settle(Chain& c) noexcept {
     if (c.is_inline()) {
@@ -211,7 +213,7 @@ struct Chain::Ops {
     w.begin = 0;
     w.first = first;
     w.last = first;
-    w.credits = c.inline_credits();
+    w.credits = static_cast<uint16_t>(c.inline_credits());
     w.flags = (c.word_ & kInlineCut) != 0 ? kCut : 0;
     t->head = first;
     t->starts()[first] = 0;
@@ -227,7 +229,7 @@ struct Chain::Ops {
     Window& w = c.window_;
     t->slots()[w.last] = {s.data, s.block};
     t->starts()[w.last + 1] = t->starts()[w.last] + s.size;
-    ++w.last;
+    w.known = ++w.last;
   }
   static void append_own(Chain& c, const Segment& s) noexcept {
     append_slot(c, s);
@@ -285,6 +287,7 @@ struct Chain::Ops {
     std::memmove(to->slots() + first, from->slots() + w.first, count * sizeof(Slot));
     w.first = first;
     w.last = first + count;
+    w.known = w.last;
     to->head = w.first;
     to->set_end(w.last);
     if (to != from) {
@@ -348,10 +351,12 @@ struct Chain::Ops {
     starts[count] = w.begin + c.window_size();
     w.first = first;
     w.last = first + count;
+    w.known = w.last;
     to->head = w.first;
     to->set_end(w.last);
     c.word_ = reinterpret_cast<uintptr_t>(to);
-    w.flags = (w.flags & ~kShared) | (edge_back(c) ? 0 : kTidy);
+    w.flags &= kEdgeFront | kEdgeBack | kCut;
+    if (!edge_back(c)) w.flags |= kTidy;
     return from;
   }
 
@@ -390,18 +395,26 @@ struct Chain::Ops {
     return own_table_in(c, init_table(memory, capacity), 0);
   }
 
+  // Bytes in the table as far as this chain may know: what stands behind `known` was claimed by
+  // others, who may be writing it. (The chain may be read by several threads at once, so not even a
+  // table that looks unique may be read further.) head is fixed while the table is shared.
+  static size_t known_bytes(const Chain& c) noexcept {
+    const SegmentTable* const t = c.table();
+    return t->starts()[c.window_.known] - t->starts()[t->head];
+  }
+
   // After the window became smaller: lets go of a shared table of which little is shown.
   static void unshare_small(Chain& c, DeferredTable& old) noexcept {
     if (c.is_inline() || c.table()->refs.is_one()) return;
-    const SegmentTable* const t = c.table();
-    // head is fixed while the table is shared; slots behind `last` are other chains' business.
-    const size_t known = t->starts()[c.window_.last] - t->starts()[t->head];
-    if (c.window_size() < known / kUnshareBelow) old.table = try_own(c);
+    if (c.window_size() < known_bytes(c) / kUnshareBelow) old.table = try_own(c);
   }
 
   // A large table that is hardly used becomes smaller; not when memory is short.
   static void shrink(Chain& c) noexcept {
-    if (!tidy(c)) return;
+    if (tidy(c)) shrink_tidy(c);
+  }
+  // The same for a unique, tidy window.
+  static void shrink_tidy(Chain& c) noexcept {
     const SegmentTable* const t = c.table();
     const uint32_t count = c.window_.last - c.window_.first;
     if (t->capacity <= kLargeTable || count >= t->capacity / 4) return;
@@ -504,6 +517,110 @@ struct Chain::Ops {
     }
   }
 
+  // Pushes one segment, with its reference. `unique` is what tidy() has just said; runs no hooks.
+  static void push_back(Chain& c, const Segment& s, bool unique, DeferredTable& old) {
+    Window& w = c.window_;
+    if (c.is_inline()) {
+      if (c.size_ == 0) {
+        c.word_ = kInline;
+        c.inline_[0] = s;
+      } else if (Segment& end = c.inline_[c.inline_[1].size != 0 ? 1 : 0]; continues(end, s)) {
+        end.size += s.size;
+        drop_extra(s.block, 1);
+      } else if (c.inline_[1].size == 0) {
+        c.inline_[1] = s;
+      } else {
+        become_window(c, new_table(kFirstTable), 0);
+        append_own(c, s);
+      }
+      c.size_ += s.size;
+      return;
+    }
+    if (edge_back(c) && continues(w.edge, s)) {
+      // The edge is this chain's own, also while the table is shared.
+      w.edge.size += s.size;
+      c.size_ += s.size;
+      drop_extra(s.block, 1);
+      return;
+    }
+    if (!unique) {
+      if (!has_edge(c)) {
+        w.edge = s;
+        w.flags &= kNotTidy;
+        w.flags |= kEdgeBack;
+        c.size_ += s.size;
+        return;
+      }
+      const uint32_t wanted = edge_back(c) ? 2 : 1;
+      if (claim(c, wanted)) {
+        if (wanted == 2) {
+          const Segment edge = w.edge;
+          clear_edge(c);
+          append_slot(c, edge);
+        }
+        append_slot(c, s);
+        c.size_ += s.size;
+        return;
+      }
+      old.table = own_table(c, 0, wanted);
+    } else {
+      make_room_back(c, edge_back(c) ? 2 : 1);
+    }
+    if (edge_back(c)) {
+      const Segment edge = w.edge;
+      clear_edge(c);
+      append_joining(c, edge);
+    }
+    append_joining(c, s);
+    w.flags |= kTidy;
+    c.size_ += s.size;
+  }
+  static void push_front(Chain& c, const Segment& s, bool unique, DeferredTable& old) {
+    Window& w = c.window_;
+    if (c.is_inline()) {
+      if (c.size_ != 0 && continues(s, c.inline_[0])) {
+        c.inline_[0].data = s.data;
+        c.inline_[0].size += s.size;
+        drop_extra(s.block, 1);
+      } else if (c.inline_[1].size == 0) {
+        settle(c);
+        c.inline_[1] = c.inline_[0];
+        c.inline_[0] = s;
+      } else {
+        become_window(c, new_table(kFirstTable), kFirstTable - 2);
+        settle_window(c);
+        prepend_own(c, s);
+      }
+      c.size_ += s.size;
+      return;
+    }
+    if (edge_front(c) && continues(s, w.edge)) {
+      w.edge.data = s.data;
+      w.edge.size += s.size;
+      c.size_ += s.size;
+      drop_extra(s.block, 1);
+      return;
+    }
+    if (!unique) {
+      if (!has_edge(c)) {
+        w.edge = s;
+        w.flags |= kEdgeFront;
+        c.size_ += s.size;
+        return;
+      }
+      old.table = own_table(c, edge_front(c) ? 2 : 1, 0);
+    } else {
+      make_room_front(c, edge_front(c) ? 2 : 1);
+    }
+    if (edge_front(c)) {
+      const Segment edge = w.edge;
+      clear_edge(c);
+      prepend_joining(c, edge);
+    }
+    prepend_joining(c, s);
+    c.size_ += s.size;
+  }
+
   // Takes all segments out of `from` (each with a reference) and hands them to `take` in order.
   // `from` is empty afterwards. Frees or lets go of its table through `old`.
   template <class Take>
@@ -576,6 +693,7 @@ struct Chain::Ops {
     t->head = w.first;
     c.size_ -= in_window;
     if (end.offset != 0) w.flags |= kCut;
+    shrink_tidy(c);
   }
 
   // The same for [n, size).
@@ -618,9 +736,11 @@ struct Chain::Ops {
       clear_edge(c);
     }
     w.last = w.first + static_cast<uint32_t>(slots_kept);
+    w.known = w.last;
     c.size_ = n;
     t->set_end(w.last);
     t->starts()[w.last] = w.begin + c.window_size();
+    shrink_tidy(c);
   }
 
   // Whether the i-th segment's reference is this chain's own (else the shared table's).
@@ -767,7 +887,7 @@ void Chain::take_references_slow(internal::Block* block, size_t n, size_t rest) 
   if (is_inline()) {
     word_ += credits * kInlineCredit;
   } else {
-    window_.credits = credits;
+    window_.credits = static_cast<uint16_t>(credits);
   }
 }
 
@@ -1146,7 +1266,7 @@ size_t Chain::retained_size() const {
     const bool alone = t->refs.is_one();
     // Alone, dead slots are pinned by this chain too; sharing, they may change under our eyes.
     const uint32_t first = alone ? t->head : window_.first;
-    const uint32_t last = alone ? t->end() : window_.last;
+    const uint32_t last = alone ? window_.known : window_.last;
     blocks.reserve(size_t{last} - first + 1);
     for (uint32_t s = first; s < last; ++s) add(t->slots()[s].block);
     add(window_.edge.block);
@@ -1179,132 +1299,27 @@ std::ostream& operator<<(std::ostream& out, const Chain& chain) {
 
 // ---- Grow --------------------------------------------------------------------------------------
 
-void Chain::push_back_slow(Segment s) {
+void Chain::push_back_slow(Segment& s) {
   DeferredTable old;
   const bool unique = Ops::tidy(*this);
+  if (s.size == 0) return;  // a hook has taken it
   if (s.size > internal::kMaxSize - size_) internal::fail_too_large("push_back", size_, s.size);
-  if (is_inline()) {
-    if (size_ == 0) {
-      word_ = kInline;
-      inline_[0] = s;
-    } else if (Segment& end = inline_[inline_[1].size != 0 ? 1 : 0]; continues(end, s)) {
-      end.size += s.size;
-      drop_extra(s.block, 1);
-    } else if (inline_[1].size == 0) {
-      inline_[1] = s;
-    } else {
-      Ops::become_window(*this, new_table(kFirstTable), 0);
-      Ops::append_own(*this, s);
-      window_.flags |= kTidy;
-    }
-    size_ += s.size;
-    return;
-  }
-  if (Ops::edge_back(*this) && continues(window_.edge, s)) {
-    // The edge is this chain's own, also while the table is shared.
-    window_.edge.size += s.size;
-    size_ += s.size;
-    drop_extra(s.block, 1);
-    return;
-  }
-  if (!unique) {
-    if (!Ops::has_edge(*this)) {
-      window_.edge = s;
-      window_.flags = (window_.flags & ~kTidy) | kEdgeBack;
-      size_ += s.size;
-      return;
-    }
-    const uint32_t wanted = Ops::edge_back(*this) ? 2 : 1;
-    if (Ops::claim(*this, wanted)) {
-      if (wanted == 2) {
-        const Segment edge = window_.edge;
-        Ops::clear_edge(*this);
-        Ops::append_slot(*this, edge);
-      }
-      Ops::append_slot(*this, s);
-      size_ += s.size;
-      return;
-    }
-    old.table = Ops::own_table(*this, 0, wanted);
-  } else {
-    Ops::make_room_back(*this, Ops::edge_back(*this) ? 2 : 1);
-  }
-  if (Ops::edge_back(*this)) {
-    const Segment edge = window_.edge;
-    Ops::clear_edge(*this);
-    Ops::append_joining(*this, edge);
-  }
-  Ops::append_joining(*this, s);
-  window_.flags |= kTidy;
-  size_ += s.size;
+  Ops::push_back(*this, s, unique, old);
+  s = {};
 }
 
-void Chain::push_back_or_drop(Segment s) {
-  Bytes owned(s);
-  push_back_or_restore(s, owned);
-  owned.segment_ = {};
+void Chain::push_back_owned(Segment s) {
+  Bytes owned(s);  // drops the reference if the push fails
+  push_back_slow(owned.segment_);
 }
 
-void Chain::push_back_or_restore(Segment s, Bytes& from) {
-#if BIGHT_HAS_EXCEPTIONS
-  try {
-    push_back_slow(s);
-  } catch (...) {
-    from.segment_ = s;
-    throw;
-  }
-#else
-  (void)from;  // without exceptions a failed allocation ends the program
-  push_back_slow(s);
-#endif
-}
-
-void Chain::push_front_slow(Segment s) {
+void Chain::push_front_slow(Segment& s) {
   DeferredTable old;
   const bool unique = Ops::tidy(*this);
+  if (s.size == 0) return;
   if (s.size > internal::kMaxSize - size_) internal::fail_too_large("push_front", size_, s.size);
-  if (is_inline()) {
-    if (size_ != 0 && continues(s, inline_[0])) {
-      inline_[0].data = s.data;
-      inline_[0].size += s.size;
-      drop_extra(s.block, 1);
-    } else if (inline_[1].size == 0) {
-      Ops::settle(*this);
-      inline_[1] = inline_[0];
-      inline_[0] = s;
-    } else {
-      Ops::become_window(*this, new_table(kFirstTable), kFirstTable - 2);
-      Ops::settle_window(*this);
-      Ops::prepend_own(*this, s);
-    }
-    size_ += s.size;
-    return;
-  }
-  if (Ops::edge_front(*this) && continues(s, window_.edge)) {
-    window_.edge.data = s.data;
-    window_.edge.size += s.size;
-    size_ += s.size;
-    drop_extra(s.block, 1);
-    return;
-  }
-  if (!unique) {
-    if (!Ops::has_edge(*this)) {
-      window_.edge = s;
-      window_.flags |= kEdgeFront;
-      size_ += s.size;
-      return;
-    }
-    old.table = Ops::own_table(*this, Ops::edge_front(*this) ? 2 : 1, 0);
-  } else {
-    Ops::make_room_front(*this, Ops::edge_front(*this) ? 2 : 1);
-  }
-  if (Ops::edge_front(*this)) {
-    const Segment edge = window_.edge;
-    Ops::clear_edge(*this);
-    Ops::prepend_joining(*this, edge);
-  }
-  Ops::prepend_joining(*this, s);
-  size_ += s.size;
+  Ops::push_front(*this, s, unique, old);
+  s = {};
 }
 
 namespace {
@@ -1350,11 +1365,10 @@ void Chain::push_back(Chain&& other) {
     Ops::settle(*this);
     if (mine == 2) {
       Ops::reserve_front(from, 2, from_unique, dropped_first);
-      from.push_front_slow(inline_[1]);
-      inline_[1] = {};
-      size_ = inline_[0].size;
+      Ops::push_front(from, inline_[1], from_unique, dropped_first);
+      size_ -= std::exchange(inline_[1], {}).size;
     }
-    from.push_front_slow(inline_[0]);
+    Ops::push_front(from, inline_[0], from_unique, dropped_first);
     Ops::reset(*this);
     swap(from);
     return;
@@ -1362,7 +1376,7 @@ void Chain::push_back(Chain&& other) {
   if (from.segment_count() == 1) {
     if (from.is_inline()) {
       Ops::settle(from);
-      push_back_slow(from.inline_[0]);
+      Ops::push_back(*this, from.inline_[0], unique, dropped_last);
       Ops::reset(from);
     } else {
       push_back(from.segment_bytes(0));
@@ -1402,18 +1416,17 @@ void Chain::push_front(Chain&& other) {
   if (is_inline() && !from.is_inline() && (from_unique || (mine == 1 && !Ops::has_edge(from)))) {
     Ops::settle(*this);
     if (mine == 2) Ops::reserve_back(from, 2, from_unique, dropped_first);
-    const Segment first = inline_[0];
-    const Segment second = inline_[1];
-    from.push_back_slow(first);
+    // With two segments there is room for both now; with one this takes the edge.
+    Ops::push_back(from, inline_[0], from_unique, dropped_first);
+    if (mine == 2) Ops::push_back(from, inline_[1], from_unique, dropped_first);
     Ops::reset(*this);
-    if (second.size != 0) from.push_back_slow(second);
     swap(from);
     return;
   }
   if (from.segment_count() == 1) {
     if (from.is_inline()) {
       Ops::settle(from);
-      push_front_slow(from.inline_[0]);
+      Ops::push_front(*this, from.inline_[0], unique, dropped_last);
       Ops::reset(from);
     } else {
       push_front(from.segment_bytes(0));
@@ -1491,7 +1504,7 @@ void Chain::consume_slow(size_t n) noexcept {
       const uint32_t credits = window_.credits;
       const uint32_t gone = window_.first;
       window_.credits = 0;
-      window_.flags &= ~kCut;
+      window_.flags &= kNotCut;
       window_.first = first;
       if (t->head == gone && t->refs.is_one()) {
         // The slot's own reference and those in store go in one step.
@@ -1500,7 +1513,7 @@ void Chain::consume_slow(size_t n) noexcept {
         dead_references = 1 + credits;
       } else {
         drop_extra(t->slots()[gone].block, credits);
-        window_.flags &= ~kTidy;
+        window_.flags &= kNotTidy;
       }
     }
   }
@@ -1556,7 +1569,7 @@ void Chain::remove_suffix_slow(size_t n) noexcept {
   if (n != 0) {
     size_ -= n;
     window_.last = Ops::find_slot(*this, window_size() - 1) + 1;
-    window_.flags &= ~kTidy;
+    window_.flags &= kNotTidy;
   }
   Ops::unshare_small(*this, old);
   internal::drop_word(dead_edge);
@@ -1594,14 +1607,15 @@ Chain Chain::split_to_slow(size_t n) {
       SegmentTable* const t = table();
       const Slot& slot = t->slots()[window_.first];
       head.inline_[0] = Segment{slot.data + Ops::front_trim(*this), n, slot.block};
-      head.word_ =
-          kInline | (window_.flags & kCut ? kInlineCut : 0) | window_.credits * kInlineCredit;
+      head.word_ = kInline | ((window_.flags & kCut) != 0 ? kInlineCut : 0) |
+                   (uintptr_t{window_.credits} * kInlineCredit);
       head.size_ = n;
       window_.credits = 0;
-      window_.flags &= ~kCut;
+      window_.flags &= kNotCut;
       t->head = ++window_.first;
       window_.begin += n;
       size_ -= n;
+      Ops::shrink_tidy(*this);
       return head;
     }
     Ops::move_prefix(*this, n, head);
@@ -1638,8 +1652,16 @@ Chain Chain::split_off(size_t n) {
 }
 
 Bytes Chain::pop() {
+  Ops::tidy(*this);
   if (empty()) internal::fail("pop of an empty chain");
   Chain first = split_to(front_size());
+  if (first.segment_count() != 1) {
+    // A hook has changed the front meanwhile: what was cut off too many goes back.
+    Bytes result = first.segment_bytes(0);
+    first.consume(result.size());
+    push_front(std::move(first));
+    return result;
+  }
   if (!first.is_inline()) return first.segment_bytes(0);
   Ops::settle(first);
   Bytes result(first.inline_[0]);
@@ -1660,14 +1682,10 @@ Chain Chain::slice(size_t position, size_t count) const {
   const size_t end = position + count;
   const size_t to = end <= edge_before ? 0 : std::min(end - edge_before, window_bytes);
   if (to <= from) return Ops::copy_range(*this, position, count);
-  const SegmentTable* const t = table();
   const uint32_t first = Ops::find_slot(*this, from);
   const uint32_t last = Ops::find_slot(*this, to - 1) + 1;
-  const bool alone = t->refs.is_one();
-  // Sharing chains look at their own slots only: what lies behind them was claimed by others.
-  const size_t known = t->starts()[alone ? t->end() : window_.last] - t->starts()[t->head];
   const size_t shown = to - from;
-  if (last - first <= 2 || shown < known / kSliceShare) {
+  if (last - first <= 2 || shown < Ops::known_bytes(*this) / kSliceShare) {
     return Ops::copy_range(*this, position, count);
   }
   Chain result;
@@ -1677,7 +1695,7 @@ Chain Chain::slice(size_t position, size_t count) const {
   result.window_.begin = window_.begin + from;
   result.window_.first = first;
   result.window_.last = last;
-  result.window_.flags = kShared;
+  result.window_.known = window_.known;
   result.size_ = shown;
   const size_t in_edge = count - shown;
   if (in_edge != 0) {
@@ -1802,6 +1820,7 @@ void Chain::check_invariants() const noexcept {
   if ((front || back) != (w.edge.size != 0)) Ops::broken(*this, "edge flags");
   if (w.edge.size == 0 && w.edge.block != 0) Ops::broken(*this, "C1 empty edge with a block");
   if (w.first >= w.last) Ops::broken(*this, "empty window");
+  if (w.known < w.last || w.known > t->end()) Ops::broken(*this, "known slots");
   if (w.last > t->capacity || w.first < t->head) Ops::broken(*this, "window outside the table");
   const size_t* const starts = t->starts();
   const size_t origin = starts[w.first];
@@ -1824,7 +1843,7 @@ void Chain::check_invariants() const noexcept {
   }
   if (w.credits != 0) {
     const uintptr_t word = t->slots()[w.first].block;
-    if (word == 0 || internal::block_of(word)->refs.get() < 1 + w.credits) {
+    if (word == 0 || internal::block_of(word)->refs.get() < 1u + w.credits) {
       Ops::broken(*this, "credits without references");
     }
   }

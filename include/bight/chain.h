@@ -316,15 +316,17 @@ class Chain {
   static constexpr uintptr_t kInlineCut = 2;
   static constexpr uintptr_t kInlineCredit = 4;
   // window_.flags.
-  static constexpr uint32_t kEdgeFront = 1;
-  static constexpr uint32_t kEdgeBack = 2;
-  static constexpr uint32_t kCut = 4;
+  static constexpr uint16_t kEdgeFront = 1;
+  static constexpr uint16_t kEdgeBack = 2;
+  static constexpr uint16_t kCut = 4;
   // When the table is unique and its tail is `last`, nothing dead lies in it, its last slot ends
   // where the window does, and no edge stands behind: a push may write the next slot.
-  static constexpr uint32_t kTidy = 8;
+  static constexpr uint16_t kTidy = 8;
   // Born by copy or slice: probably not the table's last holder, so that its drop goes straight to
   // the decrement.
-  static constexpr uint32_t kShared = 16;
+  static constexpr uint16_t kShared = 16;
+  static constexpr uint16_t kNotCut = 0xffff ^ kCut;
+  static constexpr uint16_t kNotTidy = 0xffff ^ kTidy;
   // References taken at once from the second cut on: 64 makes the atomic 1.5 % of 64 cuts.
   static constexpr uint32_t kCreditBatch = 64;
 
@@ -334,8 +336,11 @@ class Chain {
     size_t begin;    // stream position of the window's first byte, in slot `first`
     uint32_t first;  // slots [first, last) meet the window
     uint32_t last;
-    uint32_t credits;  // references on slot `first`'s block that are held in store
-    uint32_t flags;
+    // Slots [head, known) are filled and may be read by this chain, shared or not: it, or the chain
+    // that it was copied from, has shown them. At least `last`; `last` itself when tidy.
+    uint32_t known;
+    uint16_t credits;  // references on slot `first`'s block that are held in store
+    uint16_t flags;
   };
 
   explicit Chain(Segment segment) noexcept
@@ -361,16 +366,16 @@ class Chain {
   BIGHT_API void consume_slow(size_t n) noexcept;
   BIGHT_API void remove_suffix_slow(size_t n) noexcept;
   BIGHT_API Chain split_to_slow(size_t n);
-  BIGHT_API void push_back_slow(Segment segment);
+  // Take `segment` over and leave it empty; a hook may empty it before.
+  BIGHT_API void push_back_slow(Segment& segment);
+  BIGHT_API void push_front_slow(Segment& segment);
   // Pushes where that takes nothing but writing the next slot; otherwise changes nothing.
   bool push_back_fast(Segment segment) noexcept;
-  // push_back_slow; if it fails the segment's reference is dropped, or goes back to `from`.
-  BIGHT_API void push_back_or_drop(Segment segment);
-  BIGHT_API void push_back_or_restore(Segment segment, Bytes& from);
+  // push_back_slow; the segment's reference is dropped if it fails.
+  BIGHT_API void push_back_owned(Segment segment);
   static bool may_continue(uintptr_t block, uintptr_t next) noexcept {
     return ((block ^ next) & ~internal::kSharedHint) == 0;
   }
-  BIGHT_API void push_front_slow(Segment segment);
   BIGHT_API std::byte window_byte(size_t position) const noexcept;
 #if BIGHT_HAS_IOVEC
   BIGHT_API GatherFill fill_iovec_slow(std::span<iovec> entries, size_t from,
@@ -503,7 +508,8 @@ inline Chain::Chain(const Chain& other) noexcept : size_(other.size_), word_(oth
     window_ = other.window_;
     window_.edge.block = internal::share_word(window_.edge.block);
     window_.credits = 0;
-    window_.flags = (window_.flags & ~kCut) | kShared;
+    window_.flags &= kNotCut;
+    window_.flags |= kShared;
   }
 }
 
@@ -737,6 +743,7 @@ inline bool Chain::push_back_fast(Segment s) noexcept {
   t->slots()[last] = {s.data, s.block};
   t->starts()[last + 1] = t->starts()[last] + s.size;
   window_.last = last + 1;
+  window_.known = last + 1;
   t->set_end(last + 1);
   size_ = size;
   return true;
@@ -746,20 +753,22 @@ inline void Chain::push_back(const Bytes& bytes) {
   Segment s = bytes.segment_;
   if (s.size == 0) return;
   s.block = internal::share_word(s.block);
-  if (!push_back_fast(s)) push_back_or_drop(s);
+  if (!push_back_fast(s)) push_back_owned(s);
 }
 
 inline void Chain::push_back(Bytes&& bytes) {
   const Segment s = bytes.segment_;
   if (s.size == 0) return;
-  bytes.segment_ = {};
-  if (!push_back_fast(s)) push_back_or_restore(s, bytes);
+  if (push_back_fast(s)) {
+    bytes.segment_ = {};
+  } else {
+    push_back_slow(bytes.segment_);
+  }
 }
 
 inline void Chain::push_front(Bytes&& bytes) {
   if (bytes.empty()) return;
   push_front_slow(bytes.segment_);
-  bytes.segment_ = {};
 }
 
 BIGHT_NAMESPACE_END
