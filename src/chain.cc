@@ -14,6 +14,7 @@
 #include <cstring>
 #include <new>
 #include <ostream>
+#include <utility>
 #include <vector>
 
 #include "bight/bytes_builder.h"
@@ -67,12 +68,15 @@ void free_table(SegmentTable* table) noexcept {
 
 // Drops a reference on the table; the last one releases the slots. Only the last holder comes to
 // the loop, and acq_rel of the decrement has made every claimed slot visible to it.
-void drop_table(SegmentTable* table) noexcept {
-  if (!table->refs.is_one() && !table->refs.drop()) return;
+void destroy_table(SegmentTable* table) noexcept {
   const uint32_t end = table->end();
   const Slot* const slots = table->slots();
   for (uint32_t i = table->head; i < end; ++i) internal::drop_word(slots[i].block);
   free_table(table);
+}
+
+void drop_table(SegmentTable* table) noexcept {
+  if (table->refs.is_one() || table->refs.drop()) destroy_table(table);
 }
 
 // A table to be let go of when the mutator that replaced it is done.
@@ -110,7 +114,7 @@ struct Chain::Ops {
 
   static void clear_edge(Chain& c) noexcept {
     c.window_.edge = {};
-    c.window_.flags &= kCut;
+    c.window_.flags &= kCut | kShared;
   }
 
   // The slot that shows the byte `offset` behind the window's begin. offset < window_size().
@@ -170,16 +174,27 @@ struct Chain::Ops {
       while (n < 64 && head < w.first) dead[n++] = slots[head++].block;
       t->head = head;
       if (end == w.last) t->starts()[w.last] = w.begin + c.window_size();
-      if (n == 0) return true;
+      c.window_.known = w.last;
+      if (n == 0) {
+        if (!edge_back(c)) c.window_.flags |= kTidy;
+        return true;
+      }
       for (size_t i = 0; i < n; ++i) internal::drop_word(dead[i]);
     }
+  }
+
+  // The quick half of tidy(): true when it would have nothing to do.
+  static bool tidy_now(const Chain& c) noexcept {
+    if (c.is_inline() || (c.window_.flags & kTidy) == 0) return false;
+    const SegmentTable* const t = c.table();
+    return t->refs.is_one() && t->end() == c.window_.last;
   }
 
   // Gives stored references of the first slot's block back.
   static void settle_window(Chain& c) noexcept {
     drop_extra(c.table()->slots()[c.window_.first].block, c.window_.credits);
     c.window_.credits = 0;
-    c.window_.flags &= ~kCut;
+    c.window_.flags &= kNotCut;
   }
   static void settle(Chain& c) noexcept {
     if (c.is_inline()) {
@@ -198,7 +213,7 @@ struct Chain::Ops {
     w.begin = 0;
     w.first = first;
     w.last = first;
-    w.credits = c.inline_credits();
+    w.credits = static_cast<uint16_t>(c.inline_credits());
     w.flags = (c.word_ & kInlineCut) != 0 ? kCut : 0;
     t->head = first;
     t->starts()[first] = 0;
@@ -214,7 +229,7 @@ struct Chain::Ops {
     Window& w = c.window_;
     t->slots()[w.last] = {s.data, s.block};
     t->starts()[w.last + 1] = t->starts()[w.last] + s.size;
-    ++w.last;
+    w.known = ++w.last;
   }
   static void append_own(Chain& c, const Segment& s) noexcept {
     append_slot(c, s);
@@ -272,6 +287,7 @@ struct Chain::Ops {
     std::memmove(to->slots() + first, from->slots() + w.first, count * sizeof(Slot));
     w.first = first;
     w.last = first + count;
+    w.known = w.last;
     to->head = w.first;
     to->set_end(w.last);
     if (to != from) {
@@ -335,9 +351,12 @@ struct Chain::Ops {
     starts[count] = w.begin + c.window_size();
     w.first = first;
     w.last = first + count;
+    w.known = w.last;
     to->head = w.first;
     to->set_end(w.last);
     c.word_ = reinterpret_cast<uintptr_t>(to);
+    w.flags &= kEdgeFront | kEdgeBack | kCut;
+    if (!edge_back(c)) w.flags |= kTidy;
     return from;
   }
 
@@ -376,18 +395,26 @@ struct Chain::Ops {
     return own_table_in(c, init_table(memory, capacity), 0);
   }
 
+  // Bytes in the table as far as this chain may know: what stands behind `known` was claimed by
+  // others, who may be writing it. (The chain may be read by several threads at once, so not even a
+  // table that looks unique may be read further.) head is fixed while the table is shared.
+  static size_t known_bytes(const Chain& c) noexcept {
+    const SegmentTable* const t = c.table();
+    return t->starts()[c.window_.known] - t->starts()[t->head];
+  }
+
   // After the window became smaller: lets go of a shared table of which little is shown.
   static void unshare_small(Chain& c, DeferredTable& old) noexcept {
     if (c.is_inline() || c.table()->refs.is_one()) return;
-    const SegmentTable* const t = c.table();
-    // head is fixed while the table is shared; slots behind `last` are other chains' business.
-    const size_t known = t->starts()[c.window_.last] - t->starts()[t->head];
-    if (c.window_size() < known / kUnshareBelow) old.table = try_own(c);
+    if (c.window_size() < known_bytes(c) / kUnshareBelow) old.table = try_own(c);
   }
 
   // A large table that is hardly used becomes smaller; not when memory is short.
   static void shrink(Chain& c) noexcept {
-    if (!tidy(c)) return;
+    if (tidy(c)) shrink_tidy(c);
+  }
+  // The same for a unique, tidy window.
+  static void shrink_tidy(Chain& c) noexcept {
     const SegmentTable* const t = c.table();
     const uint32_t count = c.window_.last - c.window_.first;
     if (t->capacity <= kLargeTable || count >= t->capacity / 4) return;
@@ -490,6 +517,110 @@ struct Chain::Ops {
     }
   }
 
+  // Pushes one segment, with its reference. `unique` is what tidy() has just said; runs no hooks.
+  static void push_back(Chain& c, const Segment& s, bool unique, DeferredTable& old) {
+    Window& w = c.window_;
+    if (c.is_inline()) {
+      if (c.size_ == 0) {
+        c.word_ = kInline;
+        c.inline_[0] = s;
+      } else if (Segment& end = c.inline_[c.inline_[1].size != 0 ? 1 : 0]; continues(end, s)) {
+        end.size += s.size;
+        drop_extra(s.block, 1);
+      } else if (c.inline_[1].size == 0) {
+        c.inline_[1] = s;
+      } else {
+        become_window(c, new_table(kFirstTable), 0);
+        append_own(c, s);
+      }
+      c.size_ += s.size;
+      return;
+    }
+    if (edge_back(c) && continues(w.edge, s)) {
+      // The edge is this chain's own, also while the table is shared.
+      w.edge.size += s.size;
+      c.size_ += s.size;
+      drop_extra(s.block, 1);
+      return;
+    }
+    if (!unique) {
+      if (!has_edge(c)) {
+        w.edge = s;
+        w.flags &= kNotTidy;
+        w.flags |= kEdgeBack;
+        c.size_ += s.size;
+        return;
+      }
+      const uint32_t wanted = edge_back(c) ? 2 : 1;
+      if (claim(c, wanted)) {
+        if (wanted == 2) {
+          const Segment edge = w.edge;
+          clear_edge(c);
+          append_slot(c, edge);
+        }
+        append_slot(c, s);
+        c.size_ += s.size;
+        return;
+      }
+      old.table = own_table(c, 0, wanted);
+    } else {
+      make_room_back(c, edge_back(c) ? 2 : 1);
+    }
+    if (edge_back(c)) {
+      const Segment edge = w.edge;
+      clear_edge(c);
+      append_joining(c, edge);
+    }
+    append_joining(c, s);
+    w.flags |= kTidy;
+    c.size_ += s.size;
+  }
+  static void push_front(Chain& c, const Segment& s, bool unique, DeferredTable& old) {
+    Window& w = c.window_;
+    if (c.is_inline()) {
+      if (c.size_ != 0 && continues(s, c.inline_[0])) {
+        c.inline_[0].data = s.data;
+        c.inline_[0].size += s.size;
+        drop_extra(s.block, 1);
+      } else if (c.inline_[1].size == 0) {
+        settle(c);
+        c.inline_[1] = c.inline_[0];
+        c.inline_[0] = s;
+      } else {
+        become_window(c, new_table(kFirstTable), kFirstTable - 2);
+        settle_window(c);
+        prepend_own(c, s);
+      }
+      c.size_ += s.size;
+      return;
+    }
+    if (edge_front(c) && continues(s, w.edge)) {
+      w.edge.data = s.data;
+      w.edge.size += s.size;
+      c.size_ += s.size;
+      drop_extra(s.block, 1);
+      return;
+    }
+    if (!unique) {
+      if (!has_edge(c)) {
+        w.edge = s;
+        w.flags |= kEdgeFront;
+        c.size_ += s.size;
+        return;
+      }
+      old.table = own_table(c, edge_front(c) ? 2 : 1, 0);
+    } else {
+      make_room_front(c, edge_front(c) ? 2 : 1);
+    }
+    if (edge_front(c)) {
+      const Segment edge = w.edge;
+      clear_edge(c);
+      prepend_joining(c, edge);
+    }
+    prepend_joining(c, s);
+    c.size_ += s.size;
+  }
+
   // Takes all segments out of `from` (each with a reference) and hands them to `take` in order.
   // `from` is empty afterwards. Frees or lets go of its table through `old`.
   template <class Take>
@@ -562,6 +693,7 @@ struct Chain::Ops {
     t->head = w.first;
     c.size_ -= in_window;
     if (end.offset != 0) w.flags |= kCut;
+    shrink_tidy(c);
   }
 
   // The same for [n, size).
@@ -604,9 +736,11 @@ struct Chain::Ops {
       clear_edge(c);
     }
     w.last = w.first + static_cast<uint32_t>(slots_kept);
+    w.known = w.last;
     c.size_ = n;
     t->set_end(w.last);
     t->starts()[w.last] = w.begin + c.window_size();
+    shrink_tidy(c);
   }
 
   // Whether the i-th segment's reference is this chain's own (else the shared table's).
@@ -708,6 +842,13 @@ struct Chain::Ops {
     }
   }
 
+  class Walker;
+  template <class F>
+  static void walk_both(const Chain& a, size_t from_a, const Chain& b, size_t from_b, size_t count,
+                        const F& f);
+  static bool equal_range(const Chain& a, size_t from_a, const Chain& b, size_t from_b,
+                          size_t count);
+
   static void broken(const Chain& c, const char* what) noexcept {
     std::fprintf(stderr, "bight: Chain invariant broken: %s (%zu bytes, %zu segments)\n", what,
                  c.size(), c.segment_count());
@@ -725,6 +866,8 @@ void Chain::drop_window() noexcept {
   drop_table(t);
   internal::drop_word(edge);
 }
+
+void Chain::drop_dead_table() noexcept { destroy_table(table()); }
 
 void Chain::take_references_slow(internal::Block* block, size_t n, size_t rest) {
   // The first cut takes one reference; from the second on as many at once as cuts of this size are
@@ -744,7 +887,7 @@ void Chain::take_references_slow(internal::Block* block, size_t n, size_t rest) 
   if (is_inline()) {
     word_ += credits * kInlineCredit;
   } else {
-    window_.credits = credits;
+    window_.credits = static_cast<uint16_t>(credits);
   }
 }
 
@@ -804,34 +947,44 @@ GatherFill Chain::fill_spans(std::span<std::span<const std::byte>> entries, size
 }
 
 #if BIGHT_HAS_IOVEC
-GatherFill Chain::fill_iovec(std::span<iovec> entries, size_t from,
-                             size_t max_bytes) const noexcept {
+GatherFill Chain::fill_iovec_slow(std::span<iovec> entries, size_t from,
+                                  size_t max_bytes) const noexcept {
   if (from > size_) internal::fail_length("fill_iovec from", from, size_);
   GatherFill done;
   if (entries.empty() || max_bytes == 0 || from == size_) return done;
-  const auto add = [&](const std::byte* data, size_t size) {
-    if (size > max_bytes - done.bytes) size = max_bytes - done.bytes;
-    // iovec has no const; a gather write does not write through it.
-    entries[done.count++] = {const_cast<std::byte*>(data), size};
-    done.bytes += size;
-    return done.count < entries.size() && done.bytes < max_bytes;
+  // iovec has no const; a gather write does not write through it.
+  const auto entry = [](const std::byte* data, size_t size) {
+    return iovec{const_cast<std::byte*>(data), size};
   };
-  if (!is_inline() && from == 0) {
-    // The whole window in one walk over the table.
-    if (Ops::edge_front(*this) && !add(window_.edge.data, window_.edge.size)) return done;
+  const size_t count = segment_count();
+  if (from == 0 && max_bytes >= size_ && entries.size() >= count) {
+    // Everything fits: no test an entry.
+    iovec* out = entries.data();
+    if (is_inline()) {
+      for (size_t i = 0; i < count; ++i) out[i] = entry(inline_[i].data, inline_[i].size);
+      return {count, size_};
+    }
+    if (Ops::edge_front(*this)) *out++ = entry(window_.edge.data, window_.edge.size);
     const SegmentTable* const t = table();
     const Slot* const slots = t->slots();
     const size_t* const starts = t->starts();
-    const size_t window_end = window_.begin + window_size();
-    size_t at = window_.begin;
-    for (uint32_t s = window_.first; s < window_.last; ++s) {
-      const size_t next = s + 1 == window_.last ? window_end : starts[s + 1];
-      if (!add(slots[s].data + (at - starts[s]), next - at)) return done;
-      at = next;
-    }
-    if (Ops::edge_back(*this)) add(window_.edge.data, window_.edge.size);
-    return done;
+    const uint32_t slot_count = window_.last - window_.first;
+    const Slot* const shown = slots + window_.first;
+    const size_t* const at = starts + window_.first;
+    for (uint32_t i = 0; i < slot_count; ++i) out[i] = entry(shown[i].data, at[i + 1] - at[i]);
+    // The first and the last may be trimmed.
+    const size_t trim = window_.begin - at[0];
+    out[0] = entry(shown[0].data + trim, out[0].iov_len - trim);
+    out[slot_count - 1].iov_len -= at[slot_count] - (window_.begin + window_size());
+    if (Ops::edge_back(*this)) out[slot_count] = entry(window_.edge.data, window_.edge.size);
+    return {count, size_};
   }
+  const auto add = [&](const std::byte* data, size_t size) {
+    if (size > max_bytes - done.bytes) size = max_bytes - done.bytes;
+    entries[done.count++] = entry(data, size);
+    done.bytes += size;
+    return done.count < entries.size() && done.bytes < max_bytes;
+  };
   Ops::for_each(*this, from,
                 [&](std::span<const std::byte> bytes) { return add(bytes.data(), bytes.size()); });
   return done;
@@ -888,29 +1041,72 @@ bool Chain::starts_with(ByteView prefix) const noexcept {
   return same;
 }
 
-namespace {
+// Goes through a chain's segments from a position on. Its last run may reach past what the chain
+// shows of its last slot: the caller counts bytes and never asks for more than there are.
+class Chain::Ops::Walker {
+ public:
+  Walker(const Chain& c, size_t from) : chain_(c), at_(c.locate(from)) {
+    run_ = c.segment(at_.index).subspan(at_.offset);
+    if (c.is_inline()) return;
+    const size_t slot = at_.index - (edge_front(c) ? 1 : 0);
+    if (edge_front(c) && at_.index == 0) {
+      next_ = c.window_.first;
+    } else {
+      next_ = slot < c.window_.last - c.window_.first ? c.window_.first + slot + 1 : c.window_.last;
+    }
+    last_ = c.window_.last;
+    slots_ = c.table()->slots();
+    starts_ = c.table()->starts();
+  }
+  std::span<const std::byte> run() const { return run_; }
+  void advance(size_t n) {
+    if (n != run_.size()) {
+      run_ = {run_.data() + n, run_.size() - n};
+    } else {
+      ++at_.index;
+      if (BIGHT_LIKELY(next_ < last_ && next_ != chain_.window_.first)) {
+        run_ = {slots_[next_].data, starts_[next_ + 1] - starts_[next_]};
+        ++next_;
+      } else {
+        run_ = chain_.segment(at_.index);
+        if (next_ < last_) ++next_;
+      }
+    }
+  }
+
+ private:
+  const Chain& chain_;
+  SegmentPosition at_;
+  std::span<const std::byte> run_;
+  // The window's next slot; next_ == last_ when there is none (or no window).
+  size_t next_ = 0;
+  size_t last_ = 0;
+  const Slot* slots_ = nullptr;
+  const size_t* starts_ = nullptr;
+};
 
 // Walks two chains in step: f(a, b, n) on runs of n bytes contiguous in both, until it answers
 // false or `count` bytes are done.
 template <class F>
-void walk_both(const Chain& a, size_t from_a, const Chain& b, size_t from_b, size_t count,
-               const F& f) {
+void Chain::Ops::walk_both(const Chain& a, size_t from_a, const Chain& b, size_t from_b,
+                           size_t count, const F& f) {
   if (count == 0) return;
-  SegmentPosition at_a = a.locate(from_a);
-  SegmentPosition at_b = b.locate(from_b);
-  std::span<const std::byte> run_a = a.segment(at_a.index).subspan(at_a.offset);
-  std::span<const std::byte> run_b = b.segment(at_b.index).subspan(at_b.offset);
+  Walker in_a(a, from_a);
+  Walker in_b(b, from_b);
   for (;;) {
+    const std::span<const std::byte> run_a = in_a.run();
+    const std::span<const std::byte> run_b = in_b.run();
     const size_t n = std::min({run_a.size(), run_b.size(), count});
     if (!f(run_a.data(), run_b.data(), n)) return;
     count -= n;
     if (count == 0) return;
-    run_a = n == run_a.size() ? a.segment(++at_a.index) : run_a.subspan(n);
-    run_b = n == run_b.size() ? b.segment(++at_b.index) : run_b.subspan(n);
+    in_a.advance(n);
+    in_b.advance(n);
   }
 }
 
-bool equal_range(const Chain& a, size_t from_a, const Chain& b, size_t from_b, size_t count) {
+bool Chain::Ops::equal_range(const Chain& a, size_t from_a, const Chain& b, size_t from_b,
+                             size_t count) {
   bool same = true;
   walk_both(a, from_a, b, from_b, count, [&](const std::byte* x, const std::byte* y, size_t n) {
     same = x == y || std::memcmp(x, y, n) == 0;
@@ -919,10 +1115,8 @@ bool equal_range(const Chain& a, size_t from_a, const Chain& b, size_t from_b, s
   return same;
 }
 
-}  // namespace
-
 bool Chain::starts_with(const Chain& prefix) const noexcept {
-  return prefix.size() <= size_ && equal_range(*this, 0, prefix, 0, prefix.size());
+  return prefix.size() <= size_ && Ops::equal_range(*this, 0, prefix, 0, prefix.size());
 }
 
 bool Chain::ends_with(ByteView suffix) const noexcept {
@@ -939,7 +1133,7 @@ bool Chain::ends_with(ByteView suffix) const noexcept {
 
 bool Chain::ends_with(const Chain& suffix) const noexcept {
   return suffix.size() <= size_ &&
-         equal_range(*this, size_ - suffix.size(), suffix, 0, suffix.size());
+         Ops::equal_range(*this, size_ - suffix.size(), suffix, 0, suffix.size());
 }
 
 bool Chain::equal(const Chain& other) const noexcept {
@@ -949,7 +1143,7 @@ bool Chain::equal(const Chain& other) const noexcept {
       !Ops::has_edge(*this) && !Ops::has_edge(other)) {
     return true;
   }
-  return equal_range(*this, 0, other, 0, size_);
+  return Ops::equal_range(*this, 0, other, 0, size_);
 }
 
 bool Chain::equal(ByteView other) const noexcept {
@@ -958,11 +1152,11 @@ bool Chain::equal(ByteView other) const noexcept {
 
 std::strong_ordering Chain::compare(const Chain& other) const noexcept {
   int order = 0;
-  walk_both(*this, 0, other, 0, std::min(size_, other.size_),
-            [&](const std::byte* x, const std::byte* y, size_t n) {
-              order = x == y ? 0 : std::memcmp(x, y, n);
-              return order == 0;
-            });
+  Ops::walk_both(*this, 0, other, 0, std::min(size_, other.size_),
+                 [&](const std::byte* x, const std::byte* y, size_t n) {
+                   order = x == y ? 0 : std::memcmp(x, y, n);
+                   return order == 0;
+                 });
   return order != 0 ? order <=> 0 : size_ <=> other.size_;
 }
 
@@ -1072,7 +1266,7 @@ size_t Chain::retained_size() const {
     const bool alone = t->refs.is_one();
     // Alone, dead slots are pinned by this chain too; sharing, they may change under our eyes.
     const uint32_t first = alone ? t->head : window_.first;
-    const uint32_t last = alone ? t->end() : window_.last;
+    const uint32_t last = alone ? window_.known : window_.last;
     blocks.reserve(size_t{last} - first + 1);
     for (uint32_t s = first; s < last; ++s) add(t->slots()[s].block);
     add(window_.edge.block);
@@ -1105,110 +1299,27 @@ std::ostream& operator<<(std::ostream& out, const Chain& chain) {
 
 // ---- Grow --------------------------------------------------------------------------------------
 
-void Chain::push_back_slow(Segment s) {
+void Chain::push_back_slow(Segment& s) {
   DeferredTable old;
   const bool unique = Ops::tidy(*this);
+  if (s.size == 0) return;  // a hook has taken it
   if (s.size > internal::kMaxSize - size_) internal::fail_too_large("push_back", size_, s.size);
-  if (is_inline()) {
-    if (size_ == 0) {
-      word_ = kInline;
-      inline_[0] = s;
-    } else if (Segment& end = inline_[inline_[1].size != 0 ? 1 : 0]; continues(end, s)) {
-      end.size += s.size;
-      drop_extra(s.block, 1);
-    } else if (inline_[1].size == 0) {
-      inline_[1] = s;
-    } else {
-      Ops::become_window(*this, new_table(kFirstTable), 0);
-      Ops::append_own(*this, s);
-    }
-    size_ += s.size;
-    return;
-  }
-  if (Ops::edge_back(*this) && continues(window_.edge, s)) {
-    // The edge is this chain's own, also while the table is shared.
-    window_.edge.size += s.size;
-    size_ += s.size;
-    drop_extra(s.block, 1);
-    return;
-  }
-  if (!unique) {
-    if (!Ops::has_edge(*this)) {
-      window_.edge = s;
-      window_.flags |= kEdgeBack;
-      size_ += s.size;
-      return;
-    }
-    const uint32_t wanted = Ops::edge_back(*this) ? 2 : 1;
-    if (Ops::claim(*this, wanted)) {
-      if (wanted == 2) {
-        const Segment edge = window_.edge;
-        Ops::clear_edge(*this);
-        Ops::append_slot(*this, edge);
-      }
-      Ops::append_slot(*this, s);
-      size_ += s.size;
-      return;
-    }
-    old.table = Ops::own_table(*this, 0, wanted);
-  } else {
-    Ops::make_room_back(*this, Ops::edge_back(*this) ? 2 : 1);
-  }
-  if (Ops::edge_back(*this)) {
-    const Segment edge = window_.edge;
-    Ops::clear_edge(*this);
-    Ops::append_joining(*this, edge);
-  }
-  Ops::append_joining(*this, s);
-  size_ += s.size;
+  Ops::push_back(*this, s, unique, old);
+  s = {};
 }
 
-void Chain::push_front_slow(Segment s) {
+void Chain::push_back_owned(Segment s) {
+  Bytes owned(s);  // drops the reference if the push fails
+  push_back_slow(owned.segment_);
+}
+
+void Chain::push_front_slow(Segment& s) {
   DeferredTable old;
   const bool unique = Ops::tidy(*this);
+  if (s.size == 0) return;
   if (s.size > internal::kMaxSize - size_) internal::fail_too_large("push_front", size_, s.size);
-  if (is_inline()) {
-    if (size_ != 0 && continues(s, inline_[0])) {
-      inline_[0].data = s.data;
-      inline_[0].size += s.size;
-      drop_extra(s.block, 1);
-    } else if (inline_[1].size == 0) {
-      Ops::settle(*this);
-      inline_[1] = inline_[0];
-      inline_[0] = s;
-    } else {
-      Ops::become_window(*this, new_table(kFirstTable), kFirstTable - 2);
-      Ops::settle_window(*this);
-      Ops::prepend_own(*this, s);
-    }
-    size_ += s.size;
-    return;
-  }
-  if (Ops::edge_front(*this) && continues(s, window_.edge)) {
-    window_.edge.data = s.data;
-    window_.edge.size += s.size;
-    size_ += s.size;
-    drop_extra(s.block, 1);
-    return;
-  }
-  if (!unique) {
-    if (!Ops::has_edge(*this)) {
-      window_.edge = s;
-      window_.flags |= kEdgeFront;
-      size_ += s.size;
-      return;
-    }
-    old.table = Ops::own_table(*this, Ops::edge_front(*this) ? 2 : 1, 0);
-  } else {
-    Ops::make_room_front(*this, Ops::edge_front(*this) ? 2 : 1);
-  }
-  if (Ops::edge_front(*this)) {
-    const Segment edge = window_.edge;
-    Ops::clear_edge(*this);
-    Ops::prepend_joining(*this, edge);
-  }
-  Ops::prepend_joining(*this, s);
-  size_ += s.size;
+  Ops::push_front(*this, s, unique, old);
+  s = {};
 }
 
 namespace {
@@ -1254,11 +1365,10 @@ void Chain::push_back(Chain&& other) {
     Ops::settle(*this);
     if (mine == 2) {
       Ops::reserve_front(from, 2, from_unique, dropped_first);
-      from.push_front_slow(inline_[1]);
-      inline_[1] = {};
-      size_ = inline_[0].size;
+      Ops::push_front(from, inline_[1], from_unique, dropped_first);
+      size_ -= std::exchange(inline_[1], {}).size;
     }
-    from.push_front_slow(inline_[0]);
+    Ops::push_front(from, inline_[0], from_unique, dropped_first);
     Ops::reset(*this);
     swap(from);
     return;
@@ -1266,7 +1376,7 @@ void Chain::push_back(Chain&& other) {
   if (from.segment_count() == 1) {
     if (from.is_inline()) {
       Ops::settle(from);
-      push_back_slow(from.inline_[0]);
+      Ops::push_back(*this, from.inline_[0], unique, dropped_last);
       Ops::reset(from);
     } else {
       push_back(from.segment_bytes(0));
@@ -1306,18 +1416,17 @@ void Chain::push_front(Chain&& other) {
   if (is_inline() && !from.is_inline() && (from_unique || (mine == 1 && !Ops::has_edge(from)))) {
     Ops::settle(*this);
     if (mine == 2) Ops::reserve_back(from, 2, from_unique, dropped_first);
-    const Segment first = inline_[0];
-    const Segment second = inline_[1];
-    from.push_back_slow(first);
+    // With two segments there is room for both now; with one this takes the edge.
+    Ops::push_back(from, inline_[0], from_unique, dropped_first);
+    if (mine == 2) Ops::push_back(from, inline_[1], from_unique, dropped_first);
     Ops::reset(*this);
-    if (second.size != 0) from.push_back_slow(second);
     swap(from);
     return;
   }
   if (from.segment_count() == 1) {
     if (from.is_inline()) {
       Ops::settle(from);
-      push_front_slow(from.inline_[0]);
+      Ops::push_front(*this, from.inline_[0], unique, dropped_last);
       Ops::reset(from);
     } else {
       push_front(from.segment_bytes(0));
@@ -1395,7 +1504,7 @@ void Chain::consume_slow(size_t n) noexcept {
       const uint32_t credits = window_.credits;
       const uint32_t gone = window_.first;
       window_.credits = 0;
-      window_.flags &= ~kCut;
+      window_.flags &= kNotCut;
       window_.first = first;
       if (t->head == gone && t->refs.is_one()) {
         // The slot's own reference and those in store go in one step.
@@ -1404,6 +1513,7 @@ void Chain::consume_slow(size_t n) noexcept {
         dead_references = 1 + credits;
       } else {
         drop_extra(t->slots()[gone].block, credits);
+        window_.flags &= kNotTidy;
       }
     }
   }
@@ -1459,6 +1569,7 @@ void Chain::remove_suffix_slow(size_t n) noexcept {
   if (n != 0) {
     size_ -= n;
     window_.last = Ops::find_slot(*this, window_size() - 1) + 1;
+    window_.flags &= kNotTidy;
   }
   Ops::unshare_small(*this, old);
   internal::drop_word(dead_edge);
@@ -1485,7 +1596,7 @@ Chain Chain::split_to_slow(size_t n) {
     size_ -= n;
     return head;
   }
-  if (Ops::tidy(*this)) {
+  if (Ops::tidy_now(*this) || Ops::tidy(*this)) {
     if (n >= size_ || n < front_size()) {
       // A hook has changed the chain: start again.
       if (n > size_) internal::fail_length("split_to", n, size_);
@@ -1496,14 +1607,15 @@ Chain Chain::split_to_slow(size_t n) {
       SegmentTable* const t = table();
       const Slot& slot = t->slots()[window_.first];
       head.inline_[0] = Segment{slot.data + Ops::front_trim(*this), n, slot.block};
-      head.word_ =
-          kInline | (window_.flags & kCut ? kInlineCut : 0) | window_.credits * kInlineCredit;
+      head.word_ = kInline | ((window_.flags & kCut) != 0 ? kInlineCut : 0) |
+                   (uintptr_t{window_.credits} * kInlineCredit);
       head.size_ = n;
       window_.credits = 0;
-      window_.flags &= ~kCut;
+      window_.flags &= kNotCut;
       t->head = ++window_.first;
       window_.begin += n;
       size_ -= n;
+      Ops::shrink_tidy(*this);
       return head;
     }
     Ops::move_prefix(*this, n, head);
@@ -1540,8 +1652,16 @@ Chain Chain::split_off(size_t n) {
 }
 
 Bytes Chain::pop() {
+  Ops::tidy(*this);
   if (empty()) internal::fail("pop of an empty chain");
   Chain first = split_to(front_size());
+  if (first.segment_count() != 1) {
+    // A hook has changed the front meanwhile: what was cut off too many goes back.
+    Bytes result = first.segment_bytes(0);
+    first.consume(result.size());
+    push_front(std::move(first));
+    return result;
+  }
   if (!first.is_inline()) return first.segment_bytes(0);
   Ops::settle(first);
   Bytes result(first.inline_[0]);
@@ -1562,14 +1682,10 @@ Chain Chain::slice(size_t position, size_t count) const {
   const size_t end = position + count;
   const size_t to = end <= edge_before ? 0 : std::min(end - edge_before, window_bytes);
   if (to <= from) return Ops::copy_range(*this, position, count);
-  const SegmentTable* const t = table();
   const uint32_t first = Ops::find_slot(*this, from);
   const uint32_t last = Ops::find_slot(*this, to - 1) + 1;
-  const bool alone = t->refs.is_one();
-  // Sharing chains look at their own slots only: what lies behind them was claimed by others.
-  const size_t known = t->starts()[alone ? t->end() : window_.last] - t->starts()[t->head];
   const size_t shown = to - from;
-  if (last - first <= 2 || shown < known / kSliceShare) {
+  if (last - first <= 2 || shown < Ops::known_bytes(*this) / kSliceShare) {
     return Ops::copy_range(*this, position, count);
   }
   Chain result;
@@ -1579,6 +1695,7 @@ Chain Chain::slice(size_t position, size_t count) const {
   result.window_.begin = window_.begin + from;
   result.window_.first = first;
   result.window_.last = last;
+  result.window_.known = window_.known;
   result.size_ = shown;
   const size_t in_edge = count - shown;
   if (in_edge != 0) {
@@ -1587,7 +1704,7 @@ Chain Chain::slice(size_t position, size_t count) const {
     result.window_.edge = Segment{front ? window_.edge.data + position : window_.edge.data, in_edge,
                                   internal::share_word(window_.edge.block)};
     if (!front && position > window_bytes) result.window_.edge.data += position - window_bytes;
-    result.window_.flags = front ? kEdgeFront : kEdgeBack;
+    result.window_.flags |= front ? kEdgeFront : kEdgeBack;
     result.size_ += in_edge;
   }
   return result;
@@ -1703,6 +1820,7 @@ void Chain::check_invariants() const noexcept {
   if ((front || back) != (w.edge.size != 0)) Ops::broken(*this, "edge flags");
   if (w.edge.size == 0 && w.edge.block != 0) Ops::broken(*this, "C1 empty edge with a block");
   if (w.first >= w.last) Ops::broken(*this, "empty window");
+  if (w.known < w.last || w.known > t->end()) Ops::broken(*this, "known slots");
   if (w.last > t->capacity || w.first < t->head) Ops::broken(*this, "window outside the table");
   const size_t* const starts = t->starts();
   const size_t origin = starts[w.first];
@@ -1725,7 +1843,7 @@ void Chain::check_invariants() const noexcept {
   }
   if (w.credits != 0) {
     const uintptr_t word = t->slots()[w.first].block;
-    if (word == 0 || internal::block_of(word)->refs.get() < 1 + w.credits) {
+    if (word == 0 || internal::block_of(word)->refs.get() < 1u + w.credits) {
       Ops::broken(*this, "credits without references");
     }
   }

@@ -129,7 +129,8 @@ void ChainBuilder::seal() {
   }
   const uintptr_t word = internal::word_of(block_) | internal::kSharedHint;
   // On failure push_back_slow throws and the credit stays with the builder.
-  sealed_.push_back_slow(internal::Segment{begin_, n, word});
+  internal::Segment segment{begin_, n, word};
+  sealed_.push_back_slow(segment);
   --credits_;
   if (n > received_) internal::count_copied(n - received_);
   received_ = 0;
