@@ -15,6 +15,7 @@
 #include "bight/memory.h"
 #include "bight/testing/scripted_io.h"
 #include "tests/io_support.h"
+#include "tests/support/shapes.h"
 
 namespace bight {
 namespace {
@@ -85,6 +86,35 @@ TEST(IoWriteTest, WriteAllGoesOnAfterEveryStop) {
         }
         EXPECT_EQ(copy, text);
       });
+    }
+  }
+}
+
+TEST(IoWriteTest, EveryShapeOfChainIsWrittenInPiecesOfEverySize) {
+  for (const shapes::Kind kind : shapes::all()) {
+    for (const size_t gather_below : kGather) {
+      for (const size_t parts : {size_t{1}, size_t{2}, size_t{3}, size_t{40}}) {
+        SCOPED_TRACE(shapes::name(kind) + " in " + std::to_string(parts) + " parts");
+        shapes::Shape shape = shapes::make(kind);
+        const size_t piece = shape.text.size() / parts + 1;
+        std::vector<IoStep> steps;
+        for (size_t i = 0; i < parts; ++i) {
+          steps.insert(steps.end(),
+                       {IoStep::interrupted(), IoStep::take(piece), IoStep::would_block()});
+        }
+        ScriptedSink sink(steps);
+        const CopyAudit audit;
+        while (!shape.chain.empty()) {
+          static_cast<void>(write_all(sink, shape.chain, {.gather_below = gather_below}));
+          shape.chain.check_invariants();
+          ASSERT_TRUE(shape.chain == shape.text.substr(sink.received().size()));
+        }
+        EXPECT_EQ(audit.thread().copied, 0u);
+        EXPECT_TRUE(sink.received() == shape.text);
+        for (size_t i = 0; i < shape.kept.size(); ++i) {
+          shapes::expect_reads(shape.kept[i], shape.kept_texts[i]);
+        }
+      }
     }
   }
 }
