@@ -295,6 +295,20 @@ TEST(IoWriteTest, WhatExceedsTheScratchGoesByReferenceIfThatEndsIt) {
   EXPECT_EQ(sink.received(), text);
 }
 
+TEST(IoWriteTest, ARunThatDoesNotFitBehindOtherRunsGoesByReference) {
+  // 64,000 B gathered, then room for one of the last two but not for both.
+  std::vector<size_t> sizes(100, 640);
+  sizes.insert(sizes.end(), {2000, 1000, 1000});
+  const std::string text = pattern(64000 + 4000);
+  Chain chain = chain_of(text, sizes);
+  ScriptedSink sink;
+  const CopyAudit audit;
+  EXPECT_EQ(write_some(sink, chain).bytes, text.size());
+  EXPECT_EQ(sink.offers(), (std::vector<IoOffer>{{4, text.size()}}));
+  EXPECT_EQ(audit.thread().gathered, 64000u);
+  EXPECT_EQ(sink.received(), text);
+}
+
 TEST(IoWriteTest, ManySmallSegmentsGoOutScratchByScratch) {
   const std::string text = pattern(10000 * 64);
   Chain chain = chain_of(text, {64});
