@@ -43,41 +43,13 @@
 
 BIGHT_NAMESPACE_BEGIN
 namespace internal {
+
+constinit thread_local ThreadState state;
+
 namespace {
 
 // Off under the sanitizers that find uses after free: memory that is kept would hide them.
 constexpr bool kCaching = !BIGHT_HAS_ASAN && !BIGHT_HAS_MSAN;
-
-// ---- Size classes: payloads of powers of two and 1.5 times them, plus the header
-// ----------------- (A class that includes the header would double the block of a 1,024-byte
-// payload.)
-
-constexpr size_t kSmallest = 16;
-constexpr size_t kAlignedFrom = 4096;
-constexpr size_t kLargeFrom = size_t{2} << 20;
-constexpr size_t kPayloadAlignment = 64;
-constexpr size_t kHeader = sizeof(Block);
-
-constexpr size_t class_of(size_t payload) noexcept {
-  if (payload <= kSmallest) return 0;
-  const size_t top = payload - 1;
-  const size_t exponent = static_cast<size_t>(std::bit_width(top)) - 1;  // at least 4
-  return 2 * (exponent - 4) + ((top >> (exponent - 1)) & 1) + 1;
-}
-constexpr size_t class_payload(size_t c) noexcept {
-  if (c == 0) return kSmallest;
-  const size_t base = kSmallest << ((c - 1) / 2);
-  return (c - 1) % 2 == 0 ? base + base / 2 : base * 2;
-}
-// Bytes asked of the allocator for class `c`: room to align the payload from kAlignedFrom on.
-constexpr size_t class_total(size_t c) noexcept {
-  const size_t payload = class_payload(c);
-  return kHeader + payload + (payload >= kAlignedFrom ? kPayloadAlignment - 16 : 0);
-}
-static_assert(class_payload(class_of(17)) == 24 && class_payload(class_of(24)) == 24);
-static_assert(class_payload(class_of(25)) == 32 && class_payload(class_of(1024)) == 1024);
-static_assert(class_payload(class_of(1025)) == 1536 && class_payload(class_of(1537)) == 2048);
-static_assert(class_of(kLargeFrom) == kSizeClasses - 1);
 
 struct ClassTable {
   uint32_t total[kSizeClasses];
@@ -145,8 +117,6 @@ constinit std::atomic<uint64_t> ended_copied{0};
 constinit std::atomic<uint64_t> ended_gathered{0};
 constinit std::atomic<uint64_t> ended_blocks{0};
 
-constinit thread_local ThreadState state;
-
 // ---- The system's allocator --------------------------------------------------------------------
 
 void* system_allocate(size_t bytes) noexcept {
@@ -209,19 +179,24 @@ void trim_depot() noexcept {
 
 // ---- Thread cache ------------------------------------------------------------------------------
 
-void add_cached(ThreadState& t, size_t bytes) noexcept { t.cached_bytes.add(bytes); }
+// Gives `n` more (or, wrapped, fewer) places of class `c` to the thread.
+void grant(ThreadState& t, size_t c, uint32_t n) noexcept {
+  t.lists[c].granted.add(n);
+  t.lists[c].room.add(n);
+  t.granted_bytes += static_cast<size_t>(static_cast<int32_t>(n)) * kClasses.total[c];
+}
 
+// Empties the list down to `keep` nodes, in batches to the depot or one by one to the system.
 void flush_class(ThreadState& t, size_t c, uint32_t keep, bool to_depot) noexcept {
   FreeList& list = t.lists[c];
-  while (list.count > keep) {
-    const uint32_t count = std::min(list.count - keep, kClasses.batch[c]);
+  while (list.count() > keep) {
+    const uint32_t count = std::min(list.count() - keep, kClasses.batch[c]);
     FreeNode* const first = list.head;
     FreeNode* last = first;
     for (uint32_t i = 1; i < count; ++i) last = last->next;
     list.head = last->next;
     last->next = nullptr;
-    list.count -= count;
-    add_cached(t, size_t{0} - count * size_t{kClasses.total[c]});
+    list.room.add(count);
     if (to_depot) {
       give_batch(c, first, count);
     } else {
@@ -230,8 +205,14 @@ void flush_class(ThreadState& t, size_t c, uint32_t keep, bool to_depot) noexcep
   }
 }
 
+// Takes back places that are not in use.
+void revoke(ThreadState& t, size_t c) noexcept { grant(t, c, uint32_t{0} - t.lists[c].room.get()); }
+
 void flush_thread(ThreadState& t, bool to_depot) noexcept {
-  for (size_t c = 0; c < kSizeClasses; ++c) flush_class(t, c, 0, to_depot);
+  for (size_t c = 0; c < kSizeClasses; ++c) {
+    flush_class(t, c, 0, to_depot);
+    revoke(t, c);
+  }
 }
 
 void end_thread(ThreadState& t) noexcept {
@@ -291,38 +272,30 @@ void register_thread(ThreadState& t) noexcept {
   registry = &t;
 }
 
+}  // namespace
+
 BIGHT_NOINLINE void* take_memory_slow(size_t c) noexcept {
   ThreadState& t = state;
   if (kCaching && t.phase != ThreadState::kDead) {
     if (FreeNode* const batch = take_batch(c)) {
       if (t.phase == ThreadState::kFresh) register_thread(t);
+      // Places for the rest of the batch, if need be over the budget: the next free sees to that.
       FreeList& list = t.lists[c];
+      const uint32_t rest = static_cast<uint32_t>(batch->batch_count - 1);
+      if (list.room.get() < rest) grant(t, c, rest - list.room.get());
       list.head = batch->next;
-      list.count = static_cast<uint32_t>(batch->batch_count - 1);
-      add_cached(t, list.count * size_t{kClasses.total[c]});
+      list.room.add(uint32_t{0} - rest);
       return batch;
     }
   }
   return system_allocate(kClasses.total[c]);
 }
 
-// Memory of class `c`, class_total(c) bytes; null if there is none.
-inline void* take_memory(size_t c) noexcept {
-  ThreadState& t = state;
-  FreeList& list = t.lists[c];
-  FreeNode* const node = list.head;
-  if (BIGHT_UNLIKELY(node == nullptr)) return take_memory_slow(c);
-  list.head = node->next;
-  --list.count;
-  add_cached(t, size_t{0} - size_t{kClasses.total[c]});
-  return node;
-}
-
-BIGHT_NOINLINE void give_memory_slow(size_t c, FreeNode* node) noexcept {
+BIGHT_NOINLINE void give_memory_slow(size_t c, void* memory) noexcept {
   ThreadState& t = state;
   const size_t bytes = kClasses.total[c];
   if (!kCaching || t.phase == ThreadState::kDead) {
-    system_free(node, bytes);
+    system_free(memory, bytes);
     return;
   }
   if (t.phase == ThreadState::kFresh) register_thread(t);
@@ -332,42 +305,34 @@ BIGHT_NOINLINE void give_memory_slow(size_t c, FreeNode* node) noexcept {
     flush_thread(t, false);
   }
   FreeList& list = t.lists[c];
-  if (list.count >= kClasses.most[c]) flush_class(t, c, kClasses.most[c] - kClasses.batch[c], true);
   const size_t limit = limits.thread_bytes.load(std::memory_order_relaxed);
-  if (t.cached_bytes.get() + bytes > limit) {
-    // Make room by halves, largest classes first: few large blocks weigh as much as many small
-    // ones.
-    for (size_t k = kSizeClasses; k-- > 0 && t.cached_bytes.get() + bytes > limit;) {
-      flush_class(t, k, t.lists[k].count / 2, true);
-    }
-    if (t.cached_bytes.get() + bytes > limit) {
-      node->next = nullptr;
-      give_batch(c, node, 1);
-      return;
+  if (list.room.get() == 0) {
+    uint32_t wanted = std::min(kClasses.batch[c],
+                               kClasses.most[c] - std::min(kClasses.most[c], list.granted.get()));
+    if (wanted != 0) {
+      // Unused places of other classes first; then the classes that hold most give up nodes.
+      for (size_t k = 0; k < kSizeClasses && t.granted_bytes + wanted * bytes > limit; ++k) {
+        if (k != c) revoke(t, k);
+      }
+      for (size_t k = kSizeClasses; k-- > 0 && t.granted_bytes + wanted * bytes > limit;) {
+        if (k == c) continue;
+        flush_class(t, k, t.lists[k].count() / 2, true);
+        revoke(t, k);
+      }
+      while (wanted != 0 && t.granted_bytes + wanted * bytes > limit) wanted /= 2;
+      grant(t, c, wanted);
     }
   }
-  node->next = list.head;
-  list.head = node;
-  ++list.count;
-  add_cached(t, bytes);
-}
-
-inline void give_memory(size_t c, void* memory) noexcept {
-  ThreadState& t = state;
-  FreeList& list = t.lists[c];
-  FreeNode* const node = static_cast<FreeNode*>(memory);
-  const size_t bytes = kClasses.total[c];
-  if (BIGHT_UNLIKELY(t.phase != ThreadState::kLive || list.count >= kClasses.most[c] ||
-                     t.cached_bytes.get() + bytes >
-                         limits.thread_bytes.load(std::memory_order_relaxed) ||
-                     t.trim_epoch != trim_epoch.load(std::memory_order_relaxed))) {
-    give_memory_slow(c, node);
+  if (list.room.get() == 0 && list.count() != 0) {
+    flush_class(t, c, list.count() - std::min(list.count(), kClasses.batch[c]), true);
+  }
+  if (list.room.get() == 0) {
+    FreeNode* const node = static_cast<FreeNode*>(memory);
+    node->next = nullptr;
+    give_batch(c, node, 1);
     return;
   }
-  node->next = list.head;
-  list.head = node;
-  ++list.count;
-  add_cached(t, bytes);
+  give_memory(c, memory);
 }
 
 // ---- Blocks below 2 MiB ------------------------------------------------------------------------
@@ -376,25 +341,19 @@ void release_classed(Block* block) noexcept {
   give_memory(block->size_class, reinterpret_cast<std::byte*>(block) - block->lead);
 }
 
+namespace {
+
 Block* make_classed(size_t c) {
   std::byte* const memory = static_cast<std::byte*>(take_memory(c));
   if (BIGHT_UNLIKELY(memory == nullptr)) fail_allocation(kClasses.total[c]);
-  std::byte* payload = memory + kHeader;
-  size_t lead = 0;
-  const size_t capacity = class_payload(c);
-  if (capacity >= kAlignedFrom) {
-    const auto address = reinterpret_cast<uintptr_t>(payload);
-    lead = (kPayloadAlignment - address % kPayloadAlignment) % kPayloadAlignment;
-    payload += lead;
-  }
-  return ::new (payload - kHeader) Block{Count(1),
-                                         static_cast<uint8_t>(c),
-                                         static_cast<uint8_t>(lead),
-                                         static_cast<uint8_t>(capacity >= kAlignedFrom ? 6 : 4),
-                                         Block::kWritable,
-                                         {&release_classed},
-                                         payload,
-                                         capacity};
+  if (class_payload(c) < kAlignedFrom) return init_small_block(memory, c);
+  const auto address = reinterpret_cast<uintptr_t>(memory + kHeader);
+  const size_t lead = (kPayloadAlignment - address % kPayloadAlignment) % kPayloadAlignment;
+  std::byte* const payload = memory + kHeader + lead;
+  return ::new (payload - kHeader)
+      Block{Count(1), static_cast<uint8_t>(c), static_cast<uint8_t>(lead),
+            6,        Block::kWritable,        {&release_classed},
+            payload,  class_payload(c)};
 }
 
 // ---- Payload apart: large blocks and strict alignments
@@ -758,7 +717,7 @@ void set_cache_limits(const CacheLimits& wanted) noexcept {
   limits.large_bytes.store(wanted.large_bytes, std::memory_order_relaxed);
   limits.wipe_large.store(wanted.wipe_large, std::memory_order_relaxed);
   ThreadState& t = state;
-  if (t.cached_bytes.get() > wanted.thread_bytes) flush_thread(t, false);
+  if (t.granted_bytes > wanted.thread_bytes) flush_thread(t, false);
   if (depot_bytes.load(std::memory_order_relaxed) > wanted.depot_bytes) trim_depot();
   trim_large(wanted.large_bytes);
 }
@@ -792,7 +751,9 @@ MemoryTotals memory_totals() noexcept {
 #endif
   const std::lock_guard<std::mutex> guard(registry_mutex);
   for (const ThreadState* t = registry; t != nullptr; t = t->next) {
-    totals.thread_cached += t->cached_bytes.get();
+    for (size_t c = 0; c < kSizeClasses; ++c) {
+      totals.thread_cached += t->lists[c].count() * size_t{kClasses.total[c]};
+    }
   }
   return totals;
 }

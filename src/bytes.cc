@@ -7,6 +7,7 @@
 #include "bight/copy_audit.h"
 #include "bight/hash.h"
 #include "bight/internal/search.h"
+#include "thread_state.h"
 
 BIGHT_NAMESPACE_BEGIN
 
@@ -16,9 +17,42 @@ Bytes Bytes::from_new_block(internal::Block* block, ByteView bytes) noexcept {
   return Bytes(internal::Segment{block->storage, bytes.size(), internal::word_of(block)});
 }
 
+namespace {
+
+// memcpy for what is mostly a few words: a call would cost as much as the rest of copy_of.
+inline void copy_small(std::byte* to, const std::byte* from, size_t n) noexcept {
+  if (n > 32) {
+    std::memcpy(to, from, n);
+  } else if (n >= 16) {
+    // Two overlapping halves cover 16 to 32 bytes; both are read before either is written.
+    unsigned char head[16];
+    unsigned char tail[16];
+    std::memcpy(head, from, 16);
+    std::memcpy(tail, from + n - 16, 16);
+    std::memcpy(to, head, 16);
+    std::memcpy(to + n - 16, tail, 16);
+  } else if (n >= 8) {
+    uint64_t head;
+    uint64_t tail;
+    std::memcpy(&head, from, 8);
+    std::memcpy(&tail, from + n - 8, 8);
+    std::memcpy(to, &head, 8);
+    std::memcpy(to + n - 8, &tail, 8);
+  } else {
+    for (size_t i = 0; i < n; ++i) to[i] = from[i];
+  }
+}
+
+}  // namespace
+
 Bytes Bytes::copy_of(ByteView bytes) {
-  if (bytes.empty()) return Bytes();
-  return from_new_block(internal::allocate_block(bytes.size()), bytes);
+  const size_t n = bytes.size();
+  if (n == 0) return Bytes();
+  internal::Block* const block = internal::allocate_block_fast(n);
+  copy_small(block->storage, bytes.data(), n);
+  // allocate_block has registered the thread.
+  internal::state.copied.add(n);
+  return Bytes(internal::Segment{block->storage, n, internal::word_of(block)});
 }
 
 Bytes Bytes::copy_of(ByteView bytes, std::pmr::memory_resource* resource) {

@@ -67,12 +67,15 @@ void free_table(SegmentTable* table) noexcept {
 
 // Drops a reference on the table; the last one releases the slots. Only the last holder comes to
 // the loop, and acq_rel of the decrement has made every claimed slot visible to it.
-void drop_table(SegmentTable* table) noexcept {
-  if (!table->refs.is_one() && !table->refs.drop()) return;
+void destroy_table(SegmentTable* table) noexcept {
   const uint32_t end = table->end();
   const Slot* const slots = table->slots();
   for (uint32_t i = table->head; i < end; ++i) internal::drop_word(slots[i].block);
   free_table(table);
+}
+
+void drop_table(SegmentTable* table) noexcept {
+  if (table->refs.is_one() || table->refs.drop()) destroy_table(table);
 }
 
 // A table to be let go of when the mutator that replaced it is done.
@@ -110,7 +113,7 @@ struct Chain::Ops {
 
   static void clear_edge(Chain& c) noexcept {
     c.window_.edge = {};
-    c.window_.flags &= kCut;
+    c.window_.flags &= kCut | kShared;
   }
 
   // The slot that shows the byte `offset` behind the window's begin. offset < window_size().
@@ -170,9 +173,19 @@ struct Chain::Ops {
       while (n < 64 && head < w.first) dead[n++] = slots[head++].block;
       t->head = head;
       if (end == w.last) t->starts()[w.last] = w.begin + c.window_size();
-      if (n == 0) return true;
+      if (n == 0) {
+        if (!edge_back(c)) c.window_.flags |= kTidy;
+        return true;
+      }
       for (size_t i = 0; i < n; ++i) internal::drop_word(dead[i]);
     }
+  }
+
+  // The quick half of tidy(): true when it would have nothing to do.
+  static bool tidy_now(const Chain& c) noexcept {
+    if (c.is_inline() || (c.window_.flags & kTidy) == 0) return false;
+    const SegmentTable* const t = c.table();
+    return t->refs.is_one() && t->end() == c.window_.last;
   }
 
   // Gives stored references of the first slot's block back.
@@ -338,6 +351,7 @@ struct Chain::Ops {
     to->head = w.first;
     to->set_end(w.last);
     c.word_ = reinterpret_cast<uintptr_t>(to);
+    w.flags = (w.flags & ~kShared) | (edge_back(c) ? 0 : kTidy);
     return from;
   }
 
@@ -726,6 +740,8 @@ void Chain::drop_window() noexcept {
   internal::drop_word(edge);
 }
 
+void Chain::drop_dead_table() noexcept { destroy_table(table()); }
+
 void Chain::take_references_slow(internal::Block* block, size_t n, size_t rest) {
   // The first cut takes one reference; from the second on as many at once as cuts of this size are
   // still to come, at most kCreditBatch.
@@ -809,29 +825,40 @@ GatherFill Chain::fill_iovec(std::span<iovec> entries, size_t from,
   if (from > size_) internal::fail_length("fill_iovec from", from, size_);
   GatherFill done;
   if (entries.empty() || max_bytes == 0 || from == size_) return done;
-  const auto add = [&](const std::byte* data, size_t size) {
-    if (size > max_bytes - done.bytes) size = max_bytes - done.bytes;
-    // iovec has no const; a gather write does not write through it.
-    entries[done.count++] = {const_cast<std::byte*>(data), size};
-    done.bytes += size;
-    return done.count < entries.size() && done.bytes < max_bytes;
+  // iovec has no const; a gather write does not write through it.
+  const auto entry = [](const std::byte* data, size_t size) {
+    return iovec{const_cast<std::byte*>(data), size};
   };
-  if (!is_inline() && from == 0) {
-    // The whole window in one walk over the table.
-    if (Ops::edge_front(*this) && !add(window_.edge.data, window_.edge.size)) return done;
+  const size_t count = segment_count();
+  if (from == 0 && max_bytes >= size_ && entries.size() >= count) {
+    // Everything fits: no test an entry.
+    iovec* out = entries.data();
+    if (is_inline()) {
+      *out++ = entry(inline_[0].data, inline_[0].size);
+      if (count > 1) *out = entry(inline_[1].data, inline_[1].size);
+      return {count, size_};
+    }
+    if (Ops::edge_front(*this)) *out++ = entry(window_.edge.data, window_.edge.size);
     const SegmentTable* const t = table();
     const Slot* const slots = t->slots();
     const size_t* const starts = t->starts();
-    const size_t window_end = window_.begin + window_size();
-    size_t at = window_.begin;
-    for (uint32_t s = window_.first; s < window_.last; ++s) {
-      const size_t next = s + 1 == window_.last ? window_end : starts[s + 1];
-      if (!add(slots[s].data + (at - starts[s]), next - at)) return done;
-      at = next;
-    }
-    if (Ops::edge_back(*this)) add(window_.edge.data, window_.edge.size);
-    return done;
+    const uint32_t slot_count = window_.last - window_.first;
+    const Slot* const shown = slots + window_.first;
+    const size_t* const at = starts + window_.first;
+    for (uint32_t i = 0; i < slot_count; ++i) out[i] = entry(shown[i].data, at[i + 1] - at[i]);
+    // The first and the last may be trimmed.
+    const size_t trim = window_.begin - at[0];
+    out[0] = entry(shown[0].data + trim, out[0].iov_len - trim);
+    out[slot_count - 1].iov_len -= at[slot_count] - (window_.begin + window_size());
+    if (Ops::edge_back(*this)) out[slot_count] = entry(window_.edge.data, window_.edge.size);
+    return {count, size_};
   }
+  const auto add = [&](const std::byte* data, size_t size) {
+    if (size > max_bytes - done.bytes) size = max_bytes - done.bytes;
+    entries[done.count++] = entry(data, size);
+    done.bytes += size;
+    return done.count < entries.size() && done.bytes < max_bytes;
+  };
   Ops::for_each(*this, from,
                 [&](std::span<const std::byte> bytes) { return add(bytes.data(), bytes.size()); });
   return done;
@@ -890,23 +917,41 @@ bool Chain::starts_with(ByteView prefix) const noexcept {
 
 namespace {
 
+// Goes through a chain's segments from a position on.
+class Walker {
+ public:
+  Walker(const Chain& chain, size_t from)
+      : chain_(chain),
+        at_(chain.locate(from)),
+        run_(chain.segment(at_.index).subspan(at_.offset)) {}
+  std::span<const std::byte> run() const { return run_; }
+  void advance(size_t n) {
+    run_ = n == run_.size() ? chain_.segment(++at_.index) : run_.subspan(n);
+  }
+
+ private:
+  const Chain& chain_;
+  SegmentPosition at_;
+  std::span<const std::byte> run_;
+};
+
 // Walks two chains in step: f(a, b, n) on runs of n bytes contiguous in both, until it answers
 // false or `count` bytes are done.
 template <class F>
 void walk_both(const Chain& a, size_t from_a, const Chain& b, size_t from_b, size_t count,
                const F& f) {
   if (count == 0) return;
-  SegmentPosition at_a = a.locate(from_a);
-  SegmentPosition at_b = b.locate(from_b);
-  std::span<const std::byte> run_a = a.segment(at_a.index).subspan(at_a.offset);
-  std::span<const std::byte> run_b = b.segment(at_b.index).subspan(at_b.offset);
+  Walker in_a(a, from_a);
+  Walker in_b(b, from_b);
   for (;;) {
+    const std::span<const std::byte> run_a = in_a.run();
+    const std::span<const std::byte> run_b = in_b.run();
     const size_t n = std::min({run_a.size(), run_b.size(), count});
     if (!f(run_a.data(), run_b.data(), n)) return;
     count -= n;
     if (count == 0) return;
-    run_a = n == run_a.size() ? a.segment(++at_a.index) : run_a.subspan(n);
-    run_b = n == run_b.size() ? b.segment(++at_b.index) : run_b.subspan(n);
+    in_a.advance(n);
+    in_b.advance(n);
   }
 }
 
@@ -1121,6 +1166,7 @@ void Chain::push_back_slow(Segment s) {
     } else {
       Ops::become_window(*this, new_table(kFirstTable), 0);
       Ops::append_own(*this, s);
+      window_.flags |= kTidy;
     }
     size_ += s.size;
     return;
@@ -1135,7 +1181,7 @@ void Chain::push_back_slow(Segment s) {
   if (!unique) {
     if (!Ops::has_edge(*this)) {
       window_.edge = s;
-      window_.flags |= kEdgeBack;
+      window_.flags = (window_.flags & ~kTidy) | kEdgeBack;
       size_ += s.size;
       return;
     }
@@ -1160,7 +1206,22 @@ void Chain::push_back_slow(Segment s) {
     Ops::append_joining(*this, edge);
   }
   Ops::append_joining(*this, s);
+  window_.flags |= kTidy;
   size_ += s.size;
+}
+
+void Chain::push_back_or_restore(const Segment& s, Bytes& from) {
+#if BIGHT_HAS_EXCEPTIONS
+  try {
+    push_back_slow(s);
+  } catch (...) {
+    from.segment_ = s;
+    throw;
+  }
+#else
+  (void)from;  // without exceptions a failed allocation ends the program
+  push_back_slow(s);
+#endif
 }
 
 void Chain::push_front_slow(Segment s) {
@@ -1404,6 +1465,7 @@ void Chain::consume_slow(size_t n) noexcept {
         dead_references = 1 + credits;
       } else {
         drop_extra(t->slots()[gone].block, credits);
+        window_.flags &= ~kTidy;
       }
     }
   }
@@ -1459,6 +1521,7 @@ void Chain::remove_suffix_slow(size_t n) noexcept {
   if (n != 0) {
     size_ -= n;
     window_.last = Ops::find_slot(*this, window_size() - 1) + 1;
+    window_.flags &= ~kTidy;
   }
   Ops::unshare_small(*this, old);
   internal::drop_word(dead_edge);
@@ -1485,7 +1548,7 @@ Chain Chain::split_to_slow(size_t n) {
     size_ -= n;
     return head;
   }
-  if (Ops::tidy(*this)) {
+  if (Ops::tidy_now(*this) || Ops::tidy(*this)) {
     if (n >= size_ || n < front_size()) {
       // A hook has changed the chain: start again.
       if (n > size_) internal::fail_length("split_to", n, size_);
@@ -1579,6 +1642,7 @@ Chain Chain::slice(size_t position, size_t count) const {
   result.window_.begin = window_.begin + from;
   result.window_.first = first;
   result.window_.last = last;
+  result.window_.flags = kShared;
   result.size_ = shown;
   const size_t in_edge = count - shown;
   if (in_edge != 0) {
@@ -1587,7 +1651,7 @@ Chain Chain::slice(size_t position, size_t count) const {
     result.window_.edge = Segment{front ? window_.edge.data + position : window_.edge.data, in_edge,
                                   internal::share_word(window_.edge.block)};
     if (!front && position > window_bytes) result.window_.edge.data += position - window_bytes;
-    result.window_.flags = front ? kEdgeFront : kEdgeBack;
+    result.window_.flags |= front ? kEdgeFront : kEdgeBack;
     result.size_ += in_edge;
   }
   return result;

@@ -309,6 +309,7 @@ class Bytes {
   friend class BytesBuilder;
   friend class Chain;
   friend class ChainBuilder;
+  friend class Cursor;
 
   explicit Bytes(internal::Segment segment) noexcept : segment_(segment) {}
   BIGHT_API static Bytes from_new_block(internal::Block* block, ByteView bytes) noexcept;
