@@ -77,6 +77,7 @@ TEST(IoReadTest, ReadExactlyGoesOnAfterEveryStop) {
       if (result.kind == IoKind::data) {
         EXPECT_EQ(got, wanted) << script.to_string();
       } else {
+        EXPECT_TRUE(got < wanted || result.is_error()) << script.to_string();
         expect_stopped_as_source(result, source, script);
       }
       EXPECT_EQ(into.take(), text.substr(0, got)) << script.to_string();
@@ -100,6 +101,7 @@ TEST(IoReadTest, ReadExactlyIntoACarvedBuilderFillsItsPlace) {
     } while (result.kind == IoKind::would_block);
     EXPECT_EQ(got, source.position());
     if (result.kind != IoKind::data) {
+      EXPECT_TRUE(got < kSize || result.is_error()) << script.to_string();
       expect_stopped_as_source(result, source, script);
     }
     const Bytes frozen = std::move(part).freeze();
@@ -261,6 +263,17 @@ TEST(IoReadTest, ReadExactlyIntoAFlatBuilderGrowsIt) {
   EXPECT_EQ(read_exactly(source, into, 1000), (IoResult{1000, IoKind::data}));
   EXPECT_EQ(source.calls(), 2u);
   EXPECT_EQ(into, pattern(1000));
+}
+
+TEST(IoReadTest, AStopBehindTheLastByteWantedDoesNotStop) {
+  for (const IoStep step : {IoStep::would_block(4), IoStep::eof(4)}) {
+    ChainBuilder into;
+    BytesBuilder flat;
+    EXPECT_EQ(read_exactly(ScriptedSource("text", {step}), into, 4), (IoResult{4, IoKind::data}));
+    EXPECT_EQ(read_exactly(ScriptedSource("text", {step}), flat, 4), (IoResult{4, IoKind::data}));
+    EXPECT_EQ(read_all(ScriptedSource("text", {step}), into, 4).kind,
+              step.kind == IoKind::eof ? IoKind::eof : IoKind::data);
+  }
 }
 
 TEST(IoReadTest, ReadAllTellsTheLimitFromTheEnd) {
@@ -478,7 +491,6 @@ TEST(IoReadTest, WarmReadsTakeTwoCallsForALargeBatch) {
 TEST(IoReadTest, ASmallReadUsesOneEntry) {
   ScriptedSource source(pattern(5000));
   ChainBuilder into;
-  ReadSize size;
   EXPECT_EQ(read_some(source, into, 200).bytes, 200u);
   EXPECT_EQ(read_some(source, into, 200).bytes, 200u);
   EXPECT_EQ(source.offers(), (std::vector<IoOffer>{{1, 200}, {1, 200}}));

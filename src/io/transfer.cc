@@ -154,6 +154,11 @@ IoResult write_some(SinkRef sink, std::span<Chain* const> chains, const WriteOpt
 
 namespace {
 
+// A full stop that came together with the last byte: nobody need wait for it.
+bool done_before_a_stop(const IoResult& result, bool done) noexcept {
+  return done && result.kind == IoKind::would_block;
+}
+
 // Nothing was taken of a non-empty offer, and the sink gives no reason: trying again would spin.
 IoResult took_nothing(const char* call, size_t bytes) noexcept {
   return IoResult::failed(ENOSPC, call, bytes);
@@ -166,7 +171,7 @@ IoResult write_all(SinkRef sink, Chain& chain, const WriteOptions& options) {
   while (!chain.empty() && options.max_bytes != 0) {
     IoResult result = write_some(sink, chain, options);
     written += result.bytes;
-    if (result.kind != IoKind::data) {
+    if (result.kind != IoKind::data && !done_before_a_stop(result, chain.empty())) {
       result.bytes = written;
       return result;
     }
@@ -223,6 +228,12 @@ IoResult take_in(const SourceRef& source, std::span<const iovec> entries, size_t
 
 IoResult no_room() noexcept { return IoResult::failed(ENOBUFS, "read_some"); }
 
+// `result`, that has brought all that was wanted, without what came behind the last byte: the
+// next read says it again.
+IoResult complete(const IoResult& result) noexcept {
+  return {result.bytes, IoKind::data, 0, result.call};
+}
+
 // Where reads that go on until something is complete start: one whole block.
 constexpr size_t kFirstRead = size_t{64} << 10;
 
@@ -237,6 +248,7 @@ IoResult read_up_to(const SourceRef& source, ChainBuilder& into, size_t n, ReadS
     total = result;
     if (result.kind != IoKind::data) break;
   }
+  if (total.bytes == n && total.kind == IoKind::would_block) return complete(total);
   return total;
 }
 
@@ -270,7 +282,8 @@ IoResult read_some(SourceRef source, BytesBuilder& into, size_t max) {
 }
 
 IoResult read_exactly(SourceRef source, ChainBuilder& into, size_t n) {
-  return read_up_to(source, into, n, ReadSize(kFirstRead));
+  const IoResult result = read_up_to(source, into, n, ReadSize(kFirstRead));
+  return result.bytes == n && !result.is_error() ? complete(result) : result;
 }
 
 IoResult read_exactly(SourceRef source, BytesBuilder& into, size_t n) {
@@ -282,7 +295,7 @@ IoResult read_exactly(SourceRef source, BytesBuilder& into, size_t n) {
     total = result;
     if (result.kind != IoKind::data) break;
   }
-  return total;
+  return total.bytes == n && !total.is_error() ? complete(total) : total;
 }
 
 IoResult read_all(SourceRef source, ChainBuilder& into, size_t limit) {
@@ -339,7 +352,7 @@ IoResult copy(SourceRef source, SinkRef sink, Chain& pending, size_t limit) {
       options.max_bytes = (std::min)(options.max_bytes, limit - written);
       IoResult result = write_some(sink, pending, options);
       written += result.bytes;
-      if (result.kind != IoKind::data) {
+      if (result.kind != IoKind::data && !done_before_a_stop(result, pending.empty())) {
         result.bytes = written;
         return result;
       }

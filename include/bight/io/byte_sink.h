@@ -42,14 +42,14 @@ struct SinkRef {
   template <class S>
   static SinkRef to(S& sink) noexcept {
     return {const_cast<void*>(static_cast<const void*>(std::addressof(sink))),
-            [](void* object, std::span<const iovec> from) -> IoResult {
-              return static_cast<S*>(object)->write_some(from);
+            [](void* self, std::span<const iovec> from) -> IoResult {
+              return static_cast<S*>(self)->write_some(from);
             }};
   }
   IoResult write_some(std::span<const iovec> from) const { return write(object, from); }
 
   void* object;
-  IoResult (*write)(void* object, std::span<const iovec> from);
+  IoResult (*write)(void* self, std::span<const iovec> from);
 };
 
 }  // namespace internal

@@ -40,14 +40,14 @@ struct SourceRef {
   template <class S>
   static SourceRef to(S& source) noexcept {
     return {const_cast<void*>(static_cast<const void*>(std::addressof(source))),
-            [](void* object, std::span<const iovec> into) -> IoResult {
-              return static_cast<S*>(object)->read_some(into);
+            [](void* self, std::span<const iovec> into) -> IoResult {
+              return static_cast<S*>(self)->read_some(into);
             }};
   }
   IoResult read_some(std::span<const iovec> into) const { return read(object, into); }
 
   void* object;
-  IoResult (*read)(void* object, std::span<const iovec> into);
+  IoResult (*read)(void* self, std::span<const iovec> into);
 };
 
 }  // namespace internal

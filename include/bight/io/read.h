@@ -69,9 +69,9 @@ IoResult read_some(S&& source, BytesBuilder& into, size_t max = static_cast<size
   return internal::read_some(internal::SourceRef::to(source), into, max);
 }
 
-// Reads until `n` bytes have come. data: all of them; otherwise fewer, and what stopped it (after
-// would_block go on with what is missing). Never reads more than `n`. Makes room as the bytes
-// come, 64 KiB to 1 MiB ahead, so an `n` from the wire costs no more memory than what was
+// Reads until `n` bytes have come. data: all of them; eof or would_block: fewer (after would_block
+// go on with what is missing); error: what came before it. Never reads more than `n`. Makes room as
+// the bytes come, 64 KiB to 1 MiB ahead, so an `n` from the wire costs no more memory than what was
 // sent. A full builder: error ENOBUFS.
 template <ByteSource S>
 IoResult read_exactly(S&& source, ChainBuilder& into, size_t n) {

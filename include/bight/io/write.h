@@ -55,8 +55,8 @@ IoResult write_some(S&& sink, std::span<Chain* const> chains, const WriteOptions
   return internal::write_some(internal::SinkRef::to(sink), chains, options);
 }
 
-// Writes until `chain` is empty, in as many calls as it takes. data: all of it; otherwise what
-// stopped it, with the unsent rest in `chain`: after would_block call again.
+// Writes until `chain` is empty, in as many calls as it takes. data: all of it; would_block
+// or error: the unsent rest is in `chain`, after would_block call again.
 // A sink that takes nothing of a non-empty offer is the error ENOSPC.
 template <ByteSink S>
 IoResult write_all(S&& sink, Chain& chain, const WriteOptions& options = {}) {
