@@ -414,10 +414,11 @@ Block* make_aligned(size_t capacity, size_t alignment) {
   return block;
 }
 
+// Mapped blocks are multiples of this; larger system pages round up in mmap.
+constexpr size_t kPage = 4096;
+
 #if BIGHT_HAS_MMAP
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kPage =
-    4096;  // blocks are multiples of this; larger system pages round up in mmap
 
 void unmap(ApartBlock* block) noexcept {
   ::munmap(block->storage, block->bytes);
@@ -587,7 +588,7 @@ void release_pmr(Block* dead) noexcept {
 
 Block* make_pmr(size_t capacity, size_t alignment, std::pmr::memory_resource* resource,
                 std::shared_ptr<std::pmr::memory_resource> keep) {
-  alignment = std::max(alignment, alignof(PmrBlock));
+  alignment = std::max(alignment, std::max(alignof(PmrBlock), size_t{16}));
   const size_t front = (sizeof(PmrBlock) + alignment - 1) & ~(alignment - 1);
   capacity = std::max(capacity, size_t{1});
   const size_t payload = checked_sum("alignment", capacity, alignment - 1) & ~(alignment - 1);
@@ -667,7 +668,8 @@ Block* allocate_block_like(size_t capacity, const Block* like) {
 
 size_t block_capacity_for(size_t capacity) noexcept {
   if (capacity < kLargeFrom) return class_payload(class_of(capacity));
-  return (capacity + kPayloadAlignment - 1) & ~(kPayloadAlignment - 1);
+  const size_t unit = kCaching && BIGHT_HAS_MMAP ? kPage : kPayloadAlignment;
+  return (capacity + unit - 1) & ~(unit - 1);
 }
 
 size_t block_footprint(const Block* block) noexcept { return kHeader + block->capacity; }

@@ -123,7 +123,7 @@ std::optional<BytesBuilder> Bytes::try_into_builder() && noexcept {
   builder.base_ = block->storage;
   builder.begin_ = begin;
   builder.end_ = begin + size();
-  builder.limit_ = block->storage + block->capacity;
+  builder.limit_ = builder.region_end_ = block->storage + block->capacity;
   builder.block_ = internal::word_of(block);
   builder.received_ = size();  // in place already
   segment_ = {};

@@ -65,7 +65,9 @@ class WriterOperations {
     store_uint_le(self().extend(width), value, width);
   }
   // Unsigned LEB128, 1 to 10 bytes; zigzag for signed numbers.
-  void put_varint(uint64_t value) { encode_varint(value, self().extend(varint_size(value))); }
+  void put_varint(uint64_t value) {
+    (void)encode_varint(value, self().extend(varint_size(value)));
+  }
   void put_varint_signed(int64_t value) { put_varint(zigzag_encode(value)); }
   // `count` times `value`.
   void put_fill(std::byte value, size_t count) {
@@ -110,7 +112,7 @@ class WriterOperations {
   [[nodiscard]] bool try_put_varint(uint64_t value) {
     std::byte* const place = self().try_extend(varint_size(value));
     if (place == nullptr) return false;
-    encode_varint(value, place);
+    (void)encode_varint(value, place);
     return true;
   }
   [[nodiscard]] bool try_put_fill(std::byte value, size_t count) {

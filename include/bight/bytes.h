@@ -74,13 +74,20 @@ class StaticBytes {
   size_t size_ = 0;
 };
 
+namespace internal {
+template <class T>
+concept ArrayLike = std::is_aggregate_v<T> && requires {
+  std::tuple_size<T>::value;
+};
+}  // namespace internal
+
 // Whether Bytes::from_owner may trust `T` to own what its data() points to. Guessed: a range that
-// is no view, is not borrowed, and is an aggregate (std::array) or has a destructor that does
-// something. Specialise it where the guess is wrong.
+// is no view, is not borrowed, and is like std::array or has a destructor that does something.
+// Specialise it where the guess is wrong.
 template <class T>
 inline constexpr bool is_byte_owner =
     !std::ranges::view<T> && !std::ranges::borrowed_range<T> &&
-    (std::is_aggregate_v<T> || !std::is_trivially_destructible_v<T>);
+    (internal::ArrayLike<T> || !std::is_trivially_destructible_v<T>);
 template <class T>
 inline constexpr bool is_byte_owner<std::initializer_list<T>> = false;
 
