@@ -36,7 +36,7 @@ using internal::Slot;
 
 namespace {
 
-constexpr uint32_t kFirstTable = 4;
+constexpr uint32_t kFirstTable = 8;
 // A chain that shows at most this many segments of a shared table takes references of its own
 // rather than claim slots: a claim saves little there and pins the rest of the table.
 constexpr uint32_t kNeverClaims = 16;

@@ -335,8 +335,10 @@ class Chain {
     // One segment before or behind the window, as flags say; all zero if there is none.
     Segment edge;
     size_t begin;    // stream position of the window's first byte, in slot `first`
-    uint32_t first;  // slots [first, last) meet the window
+    // Slots [first, last) meet the window. `last` and `known` do not stand side by side: a compiler
+    // would store both at once through a vector register, and the next push would wait for it.
     uint32_t last;
+    uint32_t first;
     // Slots [head, known) are filled and may be read by this chain, shared or not: it, or the chain
     // that it was copied from, has shown them. At least `last`; `last` itself when tidy.
     uint32_t known;
@@ -742,7 +744,8 @@ inline bool Chain::push_back_fast(Segment s) noexcept {
     return false;
   }
   t->slots()[last] = {s.data, s.block};
-  t->starts()[last + 1] = t->starts()[last] + s.size;
+  // The same as starts[last] + s.size, but no load waits for the store of the push before.
+  t->starts()[last + 1] = window_.begin + (size - window_.edge.size);
   window_.last = last + 1;
   window_.known = last + 1;
   t->set_end(last + 1);
