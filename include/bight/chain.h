@@ -19,9 +19,10 @@
 // run inside such calls; they may use any chain, also the one that was just changed, which is whole
 // again by then, but not one that is being destroyed; they must not throw.
 //
-// A slice pins at most eight times the bytes that it shows (more only by what single blocks hold),
-// because below an eighth of a table it takes references of its own. A chain that shares a table
-// and has shrunk to less than a quarter of it takes its own too; unshare() does so at once.
+// A slice pins at most eight times the bytes that it shows (more only by what single blocks hold,
+// and by what other chains push into the table while they share it), because below an eighth of
+// a table it takes references of its own. A chain that shares a table and has shrunk to less than
+// a quarter of it takes its own too; unshare() does so at once.
 //
 // Thread safety: chains that share segments or a table may be used by different threads at once;
 // one Chain object that is changed must not be used by another thread at the same time.
@@ -322,8 +323,8 @@ class Chain {
   // When the table is unique and its tail is `last`, nothing dead lies in it, its last slot ends
   // where the window does, and no edge stands behind: a push may write the next slot.
   static constexpr uint16_t kTidy = 8;
-  // Born by copy or slice: probably not the table's last holder, so that its drop goes straight to
-  // the decrement.
+  // Born by copy: probably not the table's last holder, so that its drop goes straight to the
+  // decrement.
   static constexpr uint16_t kShared = 16;
   static constexpr uint16_t kNotCut = 0xffff ^ kCut;
   static constexpr uint16_t kNotTidy = 0xffff ^ kTidy;
