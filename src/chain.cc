@@ -1712,6 +1712,7 @@ Chain Chain::slice(size_t position, size_t count) const {
   result.window_.begin = window_.begin + from;
   result.window_.first = first;
   result.window_.last = last;
+  result.window_.flags = kShared;
   result.window_.known = window_.known;
   result.size_ = shown;
   const size_t in_edge = count - shown;

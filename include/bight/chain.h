@@ -323,8 +323,8 @@ class Chain {
   // When the table is unique and its tail is `last`, nothing dead lies in it, its last slot ends
   // where the window does, and no edge stands behind: a push may write the next slot.
   static constexpr uint16_t kTidy = 8;
-  // Born by copy: probably not the table's last holder, so that its drop goes straight to the
-  // decrement.
+  // Born by copy or slice: probably not the table's last holder, so that its drop goes straight to
+  // the decrement.
   static constexpr uint16_t kShared = 16;
   static constexpr uint16_t kNotCut = 0xffff ^ kCut;
   static constexpr uint16_t kNotTidy = 0xffff ^ kTidy;
@@ -334,7 +334,7 @@ class Chain {
   struct Window {
     // One segment before or behind the window, as flags say; all zero if there is none.
     Segment edge;
-    size_t begin;    // stream position of the window's first byte, in slot `first`
+    size_t begin;  // stream position of the window's first byte, in slot `first`
     // Slots [first, last) meet the window. `last` and `known` do not stand side by side: a compiler
     // would store both at once through a vector register, and the next push would wait for it.
     uint32_t last;
