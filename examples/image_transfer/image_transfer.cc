@@ -10,8 +10,7 @@
 #include <bight/io/read.h>
 #include <bight/io/write.h>
 #include <bight/memory.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,7 +18,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -28,6 +26,7 @@
 
 #include "examples/support/crc32c.h"
 #include "examples/support/process.h"
+#include "examples/support/tcp.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "serve: HOST:PORT; port 0 takes a free one");
 ABSL_FLAG(uint32_t, max_connections, 64, "serve: refuse more at once");
@@ -44,19 +43,14 @@ namespace {
 
 using namespace bight;    // NOLINT
 using namespace example;  // NOLINT
-using Clock = std::chrono::steady_clock;
 
 void check(const IoResult& result, const std::string& what) {
   if (result.kind == IoKind::eof) die(what + ": ends too early");
   if (result.kind == IoKind::would_block) die(what + ": silent for too long");
   if (result.kind == IoKind::error) die(what + ": " + result.message());
 }
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
-// ---- What goes over the wire
-// ---------------------------------------------------------------------
+// ---- What goes over the wire ---------------------------------------------------------------
 
 // kind, two numbers, CRC-32C of what follows, its length
 using Header = std::array<uint64_t, 5>;
@@ -68,7 +62,7 @@ constexpr size_t kReadSize = size_t{1} << 20;
 size_t part_begin(size_t size, size_t i, size_t n) { return size / n * i + std::min(i, size % n); }
 
 // Sends a message in one gather write.
-IoResult send_message(int fd, Header header, Bytes body) {
+bool send_message(int fd, Header header, Bytes body) {
   header[4] = body.size();
   BytesBuilder head(kHeaderSize);
   SpanWriter out(head.prepare(kHeaderSize));  // in place, so that CopyAudit counts payload alone
@@ -77,7 +71,7 @@ IoResult send_message(int fd, Header header, Bytes body) {
   head.commit(kHeaderSize);
   Chain message(std::move(head).freeze());
   message.push_back(std::move(body));
-  return write_all(FdSink(fd, FdKind::socket), message, {.gather_below = 0});
+  return write_all(FdSink(fd, FdKind::socket), message, {.gather_below = 0}).kind == IoKind::data;
 }
 IoResult read_header(int fd, Header& header) {
   BytesBuilder head(kHeaderSize);
@@ -87,40 +81,7 @@ IoResult read_header(int fd, Header& header) {
   const bool sound = load_be<uint64_t>(head.data() + 40) == crc32c(head.span().first(40));
   return sound ? result : IoResult::failed(EBADMSG, "header");
 }
-void set_options(int fd) {
-  const int on = 1;
-  const timeval timeout{absl::GetFlag(FLAGS_timeout), 0};
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-}
-// Connects to HOST:PORT or [HOST]:PORT, or listens there.
-File open_socket(const std::string& address, bool listening) {
-  const size_t colon = address.rfind(':');
-  if (colon == address.npos) die(address + ": not of the form HOST:PORT");
-  std::string host = address.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_socktype = SOCK_STREAM;
-  const int failed = ::getaddrinfo(host.c_str(), &address[colon + 1], &hints, &found);
-  if (failed != 0) die(address + ": " + ::gai_strerror(failed));
-  File file;
-  for (const addrinfo* a = found; a != nullptr && !file.is_open(); a = a->ai_next) {
-    file = File(::socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const int on = 1;
-    if (listening) ::setsockopt(file.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if ((listening ? ::bind : ::connect)(file.fd(), a->ai_addr, a->ai_addrlen) == 0) continue;
-    if (a->ai_next == nullptr) die_of_errno(address);
-    file = File();
-  }
-  ::freeaddrinfo(found);
-  if (listening && ::listen(file.fd(), SOMAXCONN) != 0) die_of_errno(address);
-  set_options(file.fd());
-  return file;
-}
-
-// ---- serve
-// ---------------------------------------------------------------------------------------
+// ---- serve ---------------------------------------------------------------------------------
 
 struct Image {
   static constexpr size_t kStep = 4096;
@@ -171,17 +132,14 @@ bool serve_request(const Images& images, int fd, bool too_many) {
                                                                           : "";
   if (!refusal.empty()) {
     const Bytes text = Bytes::from_static_unchecked(refusal);
-    return send_message(fd, {kRefusal}, text).kind == IoKind::data && sane && !too_many;
+    return send_message(fd, {kRefusal}, text) && sane && !too_many;
   }
   const Image& image = found->second;
-  if (parts == 0) {
-    return send_message(fd, {kAnswer, size, 0, image.crc(0, size)}, {}).kind == IoKind::data;
-  }
+  if (parts == 0) return send_message(fd, {kAnswer, size, 0, image.crc(0, size)}, {});
   const size_t begin = part_begin(size, part, parts), end = part_begin(size, part + 1, parts);
   if (kind == kAsk) {
-    return send_message(fd, {kAnswer, size, part, image.crc(begin, end)},
-                        image.bytes.slice(begin, end - begin))
-               .kind == IoKind::data;
+    const Bytes payload = image.bytes.slice(begin, end - begin);
+    return send_message(fd, {kAnswer, size, part, image.crc(begin, end)}, payload);
   }
   for (size_t at = begin; at < end;) {
     const ssize_t n = ::send(fd, image.bytes.data() + at, end - at, MSG_NOSIGNAL);
@@ -199,34 +157,24 @@ bool serve_request(const Images& images, int fd, bool too_many) {
     if (!images.try_emplace(name, path).second) die(path + ": a second file of that name");
   }
   const std::string where = absl::GetFlag(FLAGS_listen);
-  const File listener = open_socket(where, true);
+  const File listener = open_tcp(where, true, absl::GetFlag(FLAGS_timeout));
   sockaddr_in6 address{};
   socklen_t length = sizeof(address);
   ::getsockname(listener.fd(), reinterpret_cast<sockaddr*>(&address), &length);
   std::printf("listening on %s%d\n", where.substr(0, where.rfind(':') + 1).c_str(),
               ntohs(address.sin6_port));  // IPv4 has its port there, too
   std::fflush(stdout);
-
-  sigset_t stop;
-  ::sigemptyset(&stop);
-  ::sigaddset(&stop, SIGTERM);
-  ::sigaddset(&stop, SIGINT);
-  ::pthread_sigmask(SIG_BLOCK, &stop, nullptr);
-  std::thread([stop, base] {
-    int number = 0;
-    ::sigwait(&stop, &number);
+  end_on_signals([base] {
     std::printf("stopped: %zu bytes copied by the library, peak memory %ld KiB\n",
                 size_t{CopyAudit::process_totals().copied}, memory_peak_kib() - base);
-    std::fflush(stdout);
-    std::_Exit(0);  // open connections end with the process
-  }).detach();
+  });
   std::atomic<uint32_t> open{0};
   const uint32_t limit = absl::GetFlag(FLAGS_max_connections);
   for (;;) {
     File socket(::accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!socket.is_open()) ::usleep(1000);
     if (!socket.is_open() || open >= limit + 16) continue;  // some are told why they are refused
-    set_options(socket.fd());
+    set_tcp_options(socket.fd(), absl::GetFlag(FLAGS_timeout));
     std::thread([&, too_many = open++ >= limit, peer = std::move(socket)] {
       while (serve_request(images, peer.fd(), too_many)) continue;
       --open;
@@ -234,8 +182,7 @@ bool serve_request(const Images& images, int fd, bool too_many) {
   }
 }
 
-// ---- fetch
-// ---------------------------------------------------------------------------------------
+// ---- fetch ---------------------------------------------------------------------------------
 
 struct Fetcher {
   static constexpr size_t kAhead = 32;  // requests under way on one connection
@@ -254,7 +201,8 @@ struct Fetcher {
   void connect() {
     if (connections == 0) die("--parts and --connections are at least 1");
     if (name.size() > kMaxText) die(name + ": a name has at most 255 bytes");
-    while (sockets.size() < connections) sockets.push_back(open_socket(address, false));
+    while (sockets.size() < connections)
+      sockets.push_back(open_tcp(address, false, absl::GetFlag(FLAGS_timeout)));
     ask(0, 0, 0);
     const Header whole = read_answer(0, 0);
     size = whole[1];
@@ -327,7 +275,7 @@ struct Fetcher {
     into.clear();
     crcs.assign(parts, 0);
     received = 0;
-    const Clock::time_point start = Clock::now();
+    const double start = seconds();
     BytesBuilder room(scattered ? 0 : size);
     for (size_t i = 0; i < parts; ++i) {
       if (scattered) room = BytesBuilder(part_size(i));
@@ -338,7 +286,7 @@ struct Fetcher {
     for (size_t c = 1; c < connections; ++c) threads.emplace_back(work, c);
     work(0);
     for (std::thread& thread : threads) thread.join();
-    const double seconds = seconds_since(start);
+    const double took = seconds() - start;
     uint32_t combined = 0;
     for (size_t i = 0; i < parts; ++i) {
       combined = crc32c_combine(combined, crcs[i], part_size(i));
@@ -347,7 +295,7 @@ struct Fetcher {
       buffers.push_back(std::move(part));
     }
     if (combined != crc) die(name + ": wrong checksum");
-    return static_cast<double>(size) / seconds / (1 << 30);
+    return static_cast<double>(size) / took / (1 << 30);
   }
 };
 
@@ -366,7 +314,7 @@ int fetch(const std::string& address, const std::string& name) {
   while (speeds.size() + 1 < absl::GetFlag(FLAGS_repeat)) speeds.push_back(fetcher.run());
   faults = (page_faults() - faults) / std::max(static_cast<long>(speeds.size()), 1l);
   if (speeds.empty()) speeds = {first};
-  const Clock::time_point start = Clock::now();
+  const double start = seconds();
   Chain image;
   for (const Bytes& buffer : fetcher.buffers) image.push_back(buffer);
   check(write_all(file, image), temporary);
@@ -378,13 +326,12 @@ int fetch(const std::string& address, const std::string& name) {
       "%.3f s, %ld page faults an image, %zu bytes copied by the library, peak memory "
       "%ld KiB\n",
       fetcher.terminal ? "\r\033[K" : "", size_t{fetcher.size}, fetcher.parts, fetcher.connections,
-      median(speeds), first, seconds_since(start), faults,
-      size_t{CopyAudit::process_totals().copied}, memory_peak_kib() - base);
+      median(speeds), first, seconds() - start, faults, size_t{CopyAudit::process_totals().copied},
+      memory_peak_kib() - base);
   return 0;
 }
 
-// ---- demo
-// ----------------------------------------------------------------------------------------
+// ---- demo ----------------------------------------------------------------------------------
 
 struct Scheme {
   const char *name, *parts, *connections, *option;
@@ -424,27 +371,32 @@ Figures transfer(const std::string& file, const std::string& out, const Scheme& 
 }
 
 // Prints the table of one image. True if all bars but those of speed, which noise may miss, held.
-bool measure(const std::string& file, const std::string& out, const char* repeat) {
-  constexpr size_t kCount = std::size(kSchemes), kRounds = 9;
-  std::array<Figures, kRounds> runs[kCount];
-  for (size_t i = 0; i < kRounds * kCount; ++i) {
-    const size_t s = (i + i / kCount) % kCount;  // each round begins with another scheme
-    runs[s][i / kCount] = transfer(file, out, kSchemes[s], repeat);
-    if (::isatty(2)) std::fprintf(stderr, "\r\033[K%zu of %zu runs", i + 1, kRounds * kCount);
+bool measure(const std::string& file, const std::string& out, const char* repeat, double budget) {
+  constexpr size_t kCount = std::size(kSchemes);
+  std::vector<Figures> runs[kCount];
+  const double begin = seconds();
+  for (size_t i = 0; runs[0].size() < 9 || seconds() - begin < budget; i += kCount) {
+    for (size_t k = i; k < i + kCount; ++k) {
+      const size_t s = (k + i / kCount) % kCount;  // each round begins with another scheme
+      runs[s].push_back(transfer(file, out, kSchemes[s], repeat));
+      if (::isatty(2)) std::fprintf(stderr, "\r\033[Kround %zu", i / kCount + 1);
+    }
+    if (seconds() - begin > 2 * budget) break;  // a slow machine: fewer than nine
   }
+  const size_t rounds = runs[0].size();
   const auto size = static_cast<double>(std::filesystem::file_size(file));
   std::printf(
       "%s\n%s: %.2f MiB, medians of %zu rounds of %s images, or the most (bytes copied and "
       "memory by fetch and by serve)\n%-18s  GiB/s  first  of raw                   writing"
       "  copied      memory / image    faults an image\n",
-      ::isatty(2) ? "\r\033[K" : "", file.c_str(), size / 1048576, kRounds, repeat, "");
+      ::isatty(2) ? "\r\033[K" : "", file.c_str(), size / 1048576, rounds, repeat, "");
   const auto held = [](bool yes) { return yes ? "held" : "MISSED"; };
   bool all = true;
   for (size_t s = 0; s < kCount; ++s) {
     const size_t rival = kSchemes[s].rival;
     const auto of_raw = [&](size_t scheme) {
       std::vector<double> ratios;
-      for (size_t i = 0; i < kRounds; ++i) {
+      for (size_t i = 0; i < rounds; ++i) {
         ratios.push_back(runs[scheme][i][kSpeed] / runs[rival][i][kSpeed]);
       }
       return median(ratios);
@@ -477,13 +429,14 @@ int demo(const std::string& file) {
   if (::mkdtemp(folder.data()) == nullptr) die_of_errno(folder);
   const std::string big = folder + "/256MiB", out = folder + "/out";
   set_temporaries({folder, big, out});
-  Chain content;
-  for (const Image image(file); content.size() < size_t{256} << 20;) content.push_back(image.bytes);
+  Chain content(Image(file).bytes);
+  if (content.empty()) die(file + ": is empty");
+  while (content.size() < size_t{256} << 20) content.push_back(Chain(content));  // doubles
   content.truncate(size_t{256} << 20);
   File to;
   check(to.open(big.c_str(), O_WRONLY | O_CREAT), big);
   check(write_all(to, content), big);
-  const bool held = measure(file, out, "100") & measure(big, out, "6");
+  const bool held = measure(file, out, "100", 20) & measure(big, out, "6", 65);
   clean_up();
   return held ? 0 : 1;
 }

@@ -10,9 +10,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <string_view>
+#include <thread>
 #include <utility>
 
 namespace example {
@@ -69,6 +72,21 @@ void clean_up_on_signals() {
   }
 }
 
+void end_on_signals(std::function<void()> last) {
+  sigset_t stop;
+  ::sigemptyset(&stop);
+  ::sigaddset(&stop, SIGINT);
+  ::sigaddset(&stop, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  std::thread([stop, last = std::move(last)] {
+    int number = 0;
+    ::sigwait(&stop, &number);
+    last();
+    std::fflush(stdout);
+    std::_Exit(0);
+  }).detach();
+}
+
 Child start(std::vector<std::string> arguments, bool stop_with_us) {
   Child child;
   int ends[2];
@@ -95,6 +113,11 @@ int finish(Child& child) {
   if (to_stop == child.pid) to_stop = 0;
   std::fclose(std::exchange(child.output, nullptr));
   return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+double seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
 }
 
 long memory_now_kib() { return memory_kib("VmRSS:"); }

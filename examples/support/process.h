@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ void set_temporaries(std::vector<std::string> paths);
 // Removes them now and, after SIGINT and SIGTERM, before the program ends.
 void clean_up();
 void clean_up_on_signals();
+// On SIGINT and SIGTERM calls `last` on a thread of its own and ends the program with 0, without
+// waiting for other threads. Call it before they are started.
+void end_on_signals(std::function<void()> last);
 
 // Starts this program anew with `arguments`, to be stopped in clean_up() if `stop_with_us`, and
 // returns its output. finish() waits for it to end and returns its exit code, 255 after a signal.
@@ -32,6 +36,8 @@ struct Child {
 [[nodiscard]] Child start(std::vector<std::string> arguments, bool stop_with_us);
 int finish(Child& child);
 
+// By a clock that nobody sets.
+[[nodiscard]] double seconds();
 // KiB of memory of this process: now, and at most so far.
 [[nodiscard]] long memory_now_kib();
 [[nodiscard]] long memory_peak_kib();
