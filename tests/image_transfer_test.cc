@@ -81,7 +81,7 @@ class Process {
   Process& operator=(const Process&) = delete;
   ~Process() {
     if (pipe_ == nullptr) return;
-    ::kill(pid_, SIGKILL);
+    ::kill(pid_, SIGTERM);  // `timeout` hands it on
     ::pclose(pipe_);
   }
   pid_t pid() const { return pid_; }
