@@ -28,9 +28,15 @@ using internal::Segment;
 using internal::SegmentTable;
 using internal::Slot;
 
+#if defined(__GNUC__) || defined(__clang__)
+#define BIGHT_PREFETCH_WRITE(address) __builtin_prefetch(address, 1)
+#else
+#define BIGHT_PREFETCH_WRITE(address) (void)(address)
+#endif
+
 namespace {
 
-constexpr uint32_t kFirstTable = 4;
+constexpr uint32_t kFirstTable = 8;
 // A chain that shows at most this many segments of a shared table takes references of its own
 // rather than claim slots: a claim saves little there and pins the rest of the table.
 constexpr uint32_t kNeverClaims = 16;
@@ -41,6 +47,10 @@ constexpr size_t kUnshareBelow = 4;
 // Tables above this many slots shrink when less than a quarter is used.
 constexpr uint32_t kLargeTable = 64;
 constexpr size_t kMostSegments = (size_t{1} << 31) - 1;
+
+// How many blocks ahead of a drop its count is fetched: enough for a second-level cache (14 cycles)
+// behind locked operations of 20.
+constexpr uint32_t kDropAhead = 4;
 
 size_t table_bytes(uint32_t capacity) noexcept {
   return sizeof(SegmentTable) + (size_t{capacity} + 1) * sizeof(size_t) +
@@ -71,7 +81,11 @@ void free_table(SegmentTable* table) noexcept {
 void destroy_table(SegmentTable* table) noexcept {
   const uint32_t end = table->end();
   const Slot* const slots = table->slots();
-  for (uint32_t i = table->head; i < end; ++i) internal::drop_word(slots[i].block);
+  for (uint32_t i = table->head; i < end; ++i) {
+    // The counts of a long chain's blocks are not all in the first cache.
+    if (end - i > kDropAhead) BIGHT_PREFETCH_WRITE(internal::block_of(slots[i + kDropAhead].block));
+    internal::drop_word(slots[i].block);
+  }
   free_table(table);
 }
 
@@ -1047,38 +1061,40 @@ class Chain::Ops::Walker {
  public:
   Walker(const Chain& c, size_t from) : chain_(c), at_(c.locate(from)) {
     run_ = c.segment(at_.index).subspan(at_.offset);
-    if (c.is_inline()) return;
-    const size_t slot = at_.index - (edge_front(c) ? 1 : 0);
-    if (edge_front(c) && at_.index == 0) {
-      next_ = c.window_.first;
-    } else {
-      next_ = slot < c.window_.last - c.window_.first ? c.window_.first + slot + 1 : c.window_.last;
+    if (!c.is_inline()) {
+      slots_ = c.table()->slots();
+      starts_ = c.table()->starts();
+      find_next();
     }
-    last_ = c.window_.last;
-    slots_ = c.table()->slots();
-    starts_ = c.table()->starts();
   }
+  // The rest of the current segment.
   std::span<const std::byte> run() const { return run_; }
-  void advance(size_t n) {
-    if (n != run_.size()) {
-      run_ = {run_.data() + n, run_.size() - n};
-    } else {
+  // Goes to the next segment.
+  std::span<const std::byte> next() {
+    if (BIGHT_LIKELY(next_ != last_)) {
+      run_ = {slots_[next_].data, starts_[next_ + 1] - starts_[next_]};
+      ++next_;
       ++at_.index;
-      if (BIGHT_LIKELY(next_ < last_ && next_ != chain_.window_.first)) {
-        run_ = {slots_[next_].data, starts_[next_ + 1] - starts_[next_]};
-        ++next_;
-      } else {
-        run_ = chain_.segment(at_.index);
-        if (next_ < last_) ++next_;
-      }
+    } else {
+      run_ = chain_.segment(++at_.index);
+      if (slots_ != nullptr) find_next();
     }
+    return run_;
   }
 
  private:
+  // The slot behind the current one, when the current one is a slot; else none.
+  void find_next() {
+    const Window& w = chain_.window_;
+    const size_t before = edge_front(chain_) ? 1 : 0;
+    last_ = w.last;
+    next_ = at_.index < before ? last_ : std::min(w.first + (at_.index - before) + 1, last_);
+  }
+
   const Chain& chain_;
   SegmentPosition at_;
   std::span<const std::byte> run_;
-  // The window's next slot; next_ == last_ when there is none (or no window).
+  // The window's next slot; last_ when there is none (or no window, or an edge before it).
   size_t next_ = 0;
   size_t last_ = 0;
   const Slot* slots_ = nullptr;
@@ -1093,15 +1109,16 @@ void Chain::Ops::walk_both(const Chain& a, size_t from_a, const Chain& b, size_t
   if (count == 0) return;
   Walker in_a(a, from_a);
   Walker in_b(b, from_b);
+  std::span<const std::byte> run_a = in_a.run();
+  std::span<const std::byte> run_b = in_b.run();
   for (;;) {
-    const std::span<const std::byte> run_a = in_a.run();
-    const std::span<const std::byte> run_b = in_b.run();
-    const size_t n = std::min({run_a.size(), run_b.size(), count});
+    size_t n = run_a.size() < run_b.size() ? run_a.size() : run_b.size();
+    if (n > count) n = count;
     if (!f(run_a.data(), run_b.data(), n)) return;
     count -= n;
     if (count == 0) return;
-    in_a.advance(n);
-    in_b.advance(n);
+    run_a = n == run_a.size() ? in_a.next() : run_a.subspan(n);
+    run_b = n == run_b.size() ? in_b.next() : run_b.subspan(n);
   }
 }
 
@@ -1695,6 +1712,7 @@ Chain Chain::slice(size_t position, size_t count) const {
   result.window_.begin = window_.begin + from;
   result.window_.first = first;
   result.window_.last = last;
+  result.window_.flags = kShared;
   result.window_.known = window_.known;
   result.size_ = shown;
   const size_t in_edge = count - shown;

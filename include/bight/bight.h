@@ -14,6 +14,7 @@
 #include "bight/cursor.h"
 #include "bight/dump.h"
 #include "bight/endian.h"
+#include "bight/hash.h"
 #include "bight/memory.h"
 #include "bight/read_result.h"
 #include "bight/varint.h"
