@@ -415,7 +415,6 @@ TEST(ChainBuilderTest, MovesAndSwapsKeepWhatIsWritten) {
   c.append("c");
   swap(b, c);
   EXPECT_EQ(b.take(), "c");
-  c = std::move(c);
   b = std::move(c);
   EXPECT_EQ(b.take(), pattern(200) + "ab");
   a.append("usable");
@@ -688,7 +687,7 @@ void run_model(uint32_t seed) {
   std::mt19937 random(seed);
   const auto below = [&random](size_t n) { return static_cast<size_t>(random() % n); };
   ChainBuilderOptions options;
-  options.min_block = 64 << below(3);
+  options.min_block = size_t{64} << below(3);
   options.max_block = options.min_block << below(3);
   if (below(3) == 0) options.max_size = 200 + below(1000);
   ChainBuilder builder(options);
@@ -746,7 +745,8 @@ void run_model(uint32_t seed) {
       case 8:
         if (!holes.empty()) {
           Open& open = holes[below(holes.size())];
-          const std::string filling = pattern(4 + static_cast<size_t>(step)).substr(step);
+          const std::string filling =
+              pattern(4 + static_cast<size_t>(step)).substr(static_cast<size_t>(step));
           builder.fill(open.hole, filling);
           text.replace(open.position, 4, filling);
           open.filled = true;
