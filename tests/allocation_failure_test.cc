@@ -3,14 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cstdarg>
-#include <cstdlib>
 #include <cstring>
 #include <list>
 #include <memory>
 #include <new>
 #include <optional>
-#include <ranges>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,79 +20,8 @@
 #include "bight/chain_builder.h"
 #include "bight/memory.h"
 #include "tests/support/counted_owner.h"
-
-namespace {
-
-// The test runs on one thread; others of the process do not touch these while one is armed.
-long live = 0;            // allocations not yet freed
-long until_failure = -1;  // allocations that still succeed; negative: all do
-bool failed = false;
-
-void* allocate(size_t size, size_t alignment) noexcept {
-  if (until_failure == 0) {
-    failed = true;
-    return nullptr;
-  }
-  if (until_failure > 0) --until_failure;
-  if (size == 0) size = 1;
-  void* const memory =
-      alignment <= alignof(std::max_align_t)
-          ? std::malloc(size)
-          : std::aligned_alloc(alignment, (size + alignment - 1) & ~(alignment - 1));
-  if (memory != nullptr) ++live;
-  return memory;
-}
-
-void release(void* memory) noexcept {
-  if (memory == nullptr) return;
-  --live;
-  std::free(memory);
-}
-
-void* allocate_or_throw(size_t size, size_t alignment) {
-  void* const memory = allocate(size, alignment);
-#if BIGHT_HAS_EXCEPTIONS
-  if (memory == nullptr) throw std::bad_alloc();
-#else
-  if (memory == nullptr) std::abort();
-#endif
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(size_t size) { return allocate_or_throw(size, 0); }
-void* operator new[](size_t size) { return allocate_or_throw(size, 0); }
-void* operator new(size_t size, const std::nothrow_t&) noexcept { return allocate(size, 0); }
-void* operator new[](size_t size, const std::nothrow_t&) noexcept { return allocate(size, 0); }
-void* operator new(size_t size, std::align_val_t alignment) {
-  return allocate_or_throw(size, static_cast<size_t>(alignment));
-}
-void* operator new[](size_t size, std::align_val_t alignment) {
-  return allocate_or_throw(size, static_cast<size_t>(alignment));
-}
-void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return allocate(size, static_cast<size_t>(alignment));
-}
-void* operator new[](size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return allocate(size, static_cast<size_t>(alignment));
-}
-void operator delete(void* memory) noexcept { release(memory); }
-void operator delete[](void* memory) noexcept { release(memory); }
-void operator delete(void* memory, size_t) noexcept { release(memory); }
-void operator delete[](void* memory, size_t) noexcept { release(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { release(memory); }
-void operator delete[](void* memory, const std::nothrow_t&) noexcept { release(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { release(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { release(memory); }
-void operator delete[](void* memory, size_t, std::align_val_t) noexcept { release(memory); }
-void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
-  release(memory);
-}
-void operator delete[](void* memory, std::align_val_t, const std::nothrow_t&) noexcept {
-  release(memory);
-}
+#include "tests/support/generated_range.h"
+#include "tests/support/replace_new.h"
 
 namespace {
 
@@ -124,25 +50,26 @@ class AllocationFailureTest : public testing::Test {
   void at_every_allocation(int least, Make make, Run run, Unchanged unchanged) {
     int failures = 0;
     for (long k = 0; k < 10000; ++k) {
-      const long before = live;
+      const size_t before = replaced_new::live;
       bool thrown = false;
       {
         auto state = make();
-        failed = false;
-        until_failure = k;
+        const size_t calls = replaced_new::calls;
+        replaced_new::succeed = k;
         try {
           run(state);
         } catch (const std::bad_alloc&) {
           thrown = true;
         }
-        until_failure = -1;
+        replaced_new::succeed = -1;
+        const bool failed = replaced_new::calls - calls > static_cast<size_t>(k);
         EXPECT_EQ(thrown, failed) << "a failed allocation was hidden, at " << k;
         if (thrown) {
           ++failures;
           unchanged(state);
         }
       }
-      EXPECT_EQ(live, before) << "leaked when allocation " << k << " failed";
+      EXPECT_EQ(replaced_new::live, before) << "leaked when allocation " << k << " failed";
       if (!thrown) {
         EXPECT_GE(failures, least);
         return;
@@ -271,10 +198,9 @@ TEST_F(AllocationFailureTest, EveryWriteOfABytesBuilder) {
 }
 
 TEST_F(AllocationFailureTest, RangeWithoutSizeThatGrowsSeveralTimes) {
-  const auto odd = [](char c) { return c == 'l'; };
-  const std::list<char> list(1000, 'l');
+  const bight_test::GeneratedRange range(1000, [](size_t) { return 'l'; });
   at_every_allocation(
-      4, full_builder, [&](BytesBuilder& b) { b.append_range(list | std::views::filter(odd)); },
+      4, full_builder, [&](BytesBuilder& b) { b.append_range(range); },
       [](const BytesBuilder& b) { EXPECT_EQ(b.view(), pattern(32)); });
 }
 
@@ -291,8 +217,8 @@ TEST_F(AllocationFailureTest, MakingABytesBuilder) {
 TEST_F(AllocationFailureTest, CutsAndJoinsAllocateNothing) {
   Bytes bytes = Bytes::copy_of(pattern(100));
   BytesBuilder builder(100);
-  until_failure = 0;
-  failed = false;
+  replaced_new::succeed = 0;
+  const size_t calls = replaced_new::calls;
   Bytes tail = bytes.split_off(50);
   Bytes head = bytes.split_to(10);
   const Bytes slice = tail.slice(1, 10);
@@ -305,9 +231,9 @@ TEST_F(AllocationFailureTest, CutsAndJoinsAllocateNothing) {
   const Bytes frozen = std::move(part).freeze();
   const Chain chain(taken);
   const Chain copy = chain;
-  until_failure = -1;
+  replaced_new::succeed = -1;
   EXPECT_TRUE(joined && rejoined);
-  EXPECT_FALSE(failed);
+  EXPECT_EQ(replaced_new::calls, calls);
 }
 
 // ---- ChainBuilder
@@ -468,7 +394,7 @@ TEST(AllocationFailureDeathTest, EndsTheProgramWithTheSize) {
   bight::set_cache_limits({0, 0, 0});
   EXPECT_DEATH(
       {
-        until_failure = 0;
+        replaced_new::succeed = 0;
         (void)Bytes::copy_of("text");
       },
       R"(bight: out of memory \([0-9]+ bytes\))");
