@@ -4,8 +4,8 @@
 //   4 KiB .. 2 MiB             [pad][header][payload, 64-aligned]      one allocation
 //   from 2 MiB, or strict      [header]   [payload]                    two; from 2 MiB on by mmap
 //
-// thread cache -> depot (batches) -> operator new. Memory of one size class serves blocks
-// and nodes (owners, segment tables) alike; a header is written anew each time.
+// thread cache -> depot (batches) -> operator new, in lists by size class, apart for blocks and for
+// nodes (owners, segment tables).
 #include "bight/internal/block.h"
 
 #include <algorithm>
@@ -43,54 +43,26 @@
 
 BIGHT_NAMESPACE_BEGIN
 namespace internal {
+
+constinit thread_local ThreadState state;
+
 namespace {
 
 // Off under the sanitizers that find uses after free: memory that is kept would hide them.
 constexpr bool kCaching = !BIGHT_HAS_ASAN && !BIGHT_HAS_MSAN;
 
-// ---- Size classes: payloads of powers of two and 1.5 times them, plus the header
-// ----------------- (A class that includes the header would double the block of a 1,024-byte
-// payload.)
-
-constexpr size_t kSmallest = 16;
-constexpr size_t kAlignedFrom = 4096;
-constexpr size_t kLargeFrom = size_t{2} << 20;
-constexpr size_t kPayloadAlignment = 64;
-constexpr size_t kHeader = sizeof(Block);
-
-constexpr size_t class_of(size_t payload) noexcept {
-  if (payload <= kSmallest) return 0;
-  const size_t top = payload - 1;
-  const size_t exponent = static_cast<size_t>(std::bit_width(top)) - 1;  // at least 4
-  return 2 * (exponent - 4) + ((top >> (exponent - 1)) & 1) + 1;
-}
-constexpr size_t class_payload(size_t c) noexcept {
-  if (c == 0) return kSmallest;
-  const size_t base = kSmallest << ((c - 1) / 2);
-  return (c - 1) % 2 == 0 ? base + base / 2 : base * 2;
-}
-// Bytes asked of the allocator for class `c`: room to align the payload from kAlignedFrom on.
-constexpr size_t class_total(size_t c) noexcept {
-  const size_t payload = class_payload(c);
-  return kHeader + payload + (payload >= kAlignedFrom ? kPayloadAlignment - 16 : 0);
-}
-static_assert(class_payload(class_of(17)) == 24 && class_payload(class_of(24)) == 24);
-static_assert(class_payload(class_of(25)) == 32 && class_payload(class_of(1024)) == 1024);
-static_assert(class_payload(class_of(1025)) == 1536 && class_payload(class_of(1537)) == 2048);
-static_assert(class_of(kLargeFrom) == kSizeClasses - 1);
-
 struct ClassTable {
-  uint32_t total[kSizeClasses];
-  uint32_t most[kSizeClasses];   // nodes of the class that one thread keeps
-  uint32_t batch[kSizeClasses];  // nodes moved to or from the depot at once
+  uint32_t total[kLists];
+  uint32_t most[kLists];   // nodes of the list that one thread keeps
+  uint32_t batch[kLists];  // nodes moved to or from the depot at once
 };
 // A class may hold 1.25 MiB of a thread's cache: a megabyte of 64 KiB blocks under construction,
 // with some to spare. At most 128 nodes: enough for batches of 64 to make the depot's lock cheap.
 constexpr size_t kClassBytes = (size_t{5} << 20) / 4;
 constexpr ClassTable make_class_table() {
   ClassTable table{};
-  for (size_t c = 0; c < kSizeClasses; ++c) {
-    const size_t total = class_total(c);
+  for (size_t c = 0; c < kLists; ++c) {
+    const size_t total = class_total(c % kSizeClasses);
     size_t most = kClassBytes / total;
     if (most < 1) most = 1;
     if (most > 128) most = 128;
@@ -134,7 +106,7 @@ struct Depot {
   TryLock lock;
   FreeNode* batches = nullptr;  // under the lock
 };
-constinit Depot depots[kSizeClasses];
+constinit Depot depots[kLists];
 constinit std::atomic<size_t> depot_bytes{0};
 
 // The registry of threads, for totals. Its lock is taken when a thread first frees or counts, when
@@ -144,8 +116,6 @@ constinit ThreadState* registry = nullptr;
 constinit std::atomic<uint64_t> ended_copied{0};
 constinit std::atomic<uint64_t> ended_gathered{0};
 constinit std::atomic<uint64_t> ended_blocks{0};
-
-constinit thread_local ThreadState state;
 
 // ---- The system's allocator --------------------------------------------------------------------
 
@@ -202,26 +172,31 @@ FreeNode* take_batch(size_t c) noexcept {
 }
 
 void trim_depot() noexcept {
-  for (size_t c = 0; c < kSizeClasses; ++c) {
+  for (size_t c = 0; c < kLists; ++c) {
     while (FreeNode* const batch = take_batch(c)) free_list_to_system(batch, kClasses.total[c]);
   }
 }
 
 // ---- Thread cache ------------------------------------------------------------------------------
 
-void add_cached(ThreadState& t, size_t bytes) noexcept { t.cached_bytes.add(bytes); }
+// Gives `n` more (or, wrapped, fewer) places of class `c` to the thread.
+void grant(ThreadState& t, size_t c, uint32_t n) noexcept {
+  t.lists[c].granted.add(n);
+  t.lists[c].room.add(n);
+  t.granted_bytes += static_cast<size_t>(static_cast<int32_t>(n)) * kClasses.total[c];
+}
 
+// Empties the list down to `keep` nodes, in batches to the depot or one by one to the system.
 void flush_class(ThreadState& t, size_t c, uint32_t keep, bool to_depot) noexcept {
   FreeList& list = t.lists[c];
-  while (list.count > keep) {
-    const uint32_t count = std::min(list.count - keep, kClasses.batch[c]);
+  while (list.count() > keep) {
+    const uint32_t count = std::min(list.count() - keep, kClasses.batch[c]);
     FreeNode* const first = list.head;
     FreeNode* last = first;
     for (uint32_t i = 1; i < count; ++i) last = last->next;
     list.head = last->next;
     last->next = nullptr;
-    list.count -= count;
-    add_cached(t, size_t{0} - count * size_t{kClasses.total[c]});
+    list.room.add(count);
     if (to_depot) {
       give_batch(c, first, count);
     } else {
@@ -230,8 +205,14 @@ void flush_class(ThreadState& t, size_t c, uint32_t keep, bool to_depot) noexcep
   }
 }
 
+// Takes back places that are not in use.
+void revoke(ThreadState& t, size_t c) noexcept { grant(t, c, uint32_t{0} - t.lists[c].room.get()); }
+
 void flush_thread(ThreadState& t, bool to_depot) noexcept {
-  for (size_t c = 0; c < kSizeClasses; ++c) flush_class(t, c, 0, to_depot);
+  for (size_t c = 0; c < kLists; ++c) {
+    flush_class(t, c, 0, to_depot);
+    revoke(t, c);
+  }
 }
 
 void end_thread(ThreadState& t) noexcept {
@@ -291,38 +272,32 @@ void register_thread(ThreadState& t) noexcept {
   registry = &t;
 }
 
-BIGHT_NOINLINE void* take_memory_slow(size_t c) noexcept {
+}  // namespace
+
+BIGHT_NOINLINE void* take_memory_slow(size_t c, bool& fresh) noexcept {
   ThreadState& t = state;
   if (kCaching && t.phase != ThreadState::kDead) {
     if (FreeNode* const batch = take_batch(c)) {
       if (t.phase == ThreadState::kFresh) register_thread(t);
+      // Places for the rest of the batch, if need be over the budget: the next free sees to that.
       FreeList& list = t.lists[c];
+      const uint32_t rest = static_cast<uint32_t>(batch->batch_count - 1);
+      if (list.room.get() < rest) grant(t, c, rest - list.room.get());
       list.head = batch->next;
-      list.count = static_cast<uint32_t>(batch->batch_count - 1);
-      add_cached(t, list.count * size_t{kClasses.total[c]});
+      list.room.add(uint32_t{0} - rest);
+      fresh = false;
       return batch;
     }
   }
+  fresh = true;
   return system_allocate(kClasses.total[c]);
 }
 
-// Memory of class `c`, class_total(c) bytes; null if there is none.
-inline void* take_memory(size_t c) noexcept {
-  ThreadState& t = state;
-  FreeList& list = t.lists[c];
-  FreeNode* const node = list.head;
-  if (BIGHT_UNLIKELY(node == nullptr)) return take_memory_slow(c);
-  list.head = node->next;
-  --list.count;
-  add_cached(t, size_t{0} - size_t{kClasses.total[c]});
-  return node;
-}
-
-BIGHT_NOINLINE void give_memory_slow(size_t c, FreeNode* node) noexcept {
+BIGHT_NOINLINE void give_memory_slow(size_t c, void* memory) noexcept {
   ThreadState& t = state;
   const size_t bytes = kClasses.total[c];
   if (!kCaching || t.phase == ThreadState::kDead) {
-    system_free(node, bytes);
+    system_free(memory, bytes);
     return;
   }
   if (t.phase == ThreadState::kFresh) register_thread(t);
@@ -332,67 +307,73 @@ BIGHT_NOINLINE void give_memory_slow(size_t c, FreeNode* node) noexcept {
     flush_thread(t, false);
   }
   FreeList& list = t.lists[c];
-  if (list.count >= kClasses.most[c]) flush_class(t, c, kClasses.most[c] - kClasses.batch[c], true);
   const size_t limit = limits.thread_bytes.load(std::memory_order_relaxed);
-  if (t.cached_bytes.get() + bytes > limit) {
-    // Make room by halves, largest classes first: few large blocks weigh as much as many small
-    // ones.
-    for (size_t k = kSizeClasses; k-- > 0 && t.cached_bytes.get() + bytes > limit;) {
-      flush_class(t, k, t.lists[k].count / 2, true);
-    }
-    if (t.cached_bytes.get() + bytes > limit) {
-      node->next = nullptr;
-      give_batch(c, node, 1);
-      return;
+  if (list.room.get() == 0) {
+    uint32_t wanted = std::min(kClasses.batch[c],
+                               kClasses.most[c] - std::min(kClasses.most[c], list.granted.get()));
+    if (wanted != 0) {
+      // Unused places of other classes first; then the classes that hold most give up nodes.
+      for (size_t k = 0; k < kLists && t.granted_bytes + wanted * bytes > limit; ++k) {
+        if (k != c) revoke(t, k);
+      }
+      for (size_t k = kLists; k-- > 0 && t.granted_bytes + wanted * bytes > limit;) {
+        if (k == c) continue;
+        flush_class(t, k, t.lists[k].count() / 2, true);
+        revoke(t, k);
+      }
+      while (wanted != 0 && t.granted_bytes + wanted * bytes > limit) wanted /= 2;
+      grant(t, c, wanted);
     }
   }
-  node->next = list.head;
-  list.head = node;
-  ++list.count;
-  add_cached(t, bytes);
-}
-
-inline void give_memory(size_t c, void* memory) noexcept {
-  ThreadState& t = state;
-  FreeList& list = t.lists[c];
-  FreeNode* const node = static_cast<FreeNode*>(memory);
-  const size_t bytes = kClasses.total[c];
-  if (BIGHT_UNLIKELY(t.phase != ThreadState::kLive || list.count >= kClasses.most[c] ||
-                     t.cached_bytes.get() + bytes >
-                         limits.thread_bytes.load(std::memory_order_relaxed) ||
-                     t.trim_epoch != trim_epoch.load(std::memory_order_relaxed))) {
-    give_memory_slow(c, node);
+  if (list.room.get() == 0 && list.count() != 0) {
+    flush_class(t, c, list.count() - std::min(list.count(), kClasses.batch[c]), true);
+  }
+  if (list.room.get() == 0) {
+    FreeNode* const node = static_cast<FreeNode*>(memory);
+    node->next = nullptr;
+    give_batch(c, node, 1);
     return;
   }
-  node->next = list.head;
-  list.head = node;
-  ++list.count;
-  add_cached(t, bytes);
+  give_memory(c, memory);
 }
 
 // ---- Blocks below 2 MiB ------------------------------------------------------------------------
 
-void release_classed(Block* block) noexcept {
+void release_small(Block* block) noexcept { give_memory(block->size_class, block); }
+
+namespace {
+
+// From kAlignedFrom on the header is not where the memory begins, so what the lists link stands
+// apart from it: at the start, and the header is written anew each time.
+void release_aligned(Block* block) noexcept {
   give_memory(block->size_class, reinterpret_cast<std::byte*>(block) - block->lead);
 }
 
 Block* make_classed(size_t c) {
-  std::byte* const memory = static_cast<std::byte*>(take_memory(c));
+  bool fresh;
+  void* const memory = take_memory(c, fresh);
   if (BIGHT_UNLIKELY(memory == nullptr)) fail_allocation(kClasses.total[c]);
-  std::byte* payload = memory + kHeader;
-  size_t lead = 0;
   const size_t capacity = class_payload(c);
-  if (capacity >= kAlignedFrom) {
-    const auto address = reinterpret_cast<uintptr_t>(payload);
-    lead = (kPayloadAlignment - address % kPayloadAlignment) % kPayloadAlignment;
-    payload += lead;
+  std::byte* payload = static_cast<std::byte*>(memory) + kHeader;
+  if (capacity < kAlignedFrom) {
+    if (!fresh) {
+      Block* const block = static_cast<Block*>(memory);
+      block->refs.reset(1);
+      block->release = &release_small;
+      return block;
+    }
+    return ::new (memory) Block{Count(1),         static_cast<uint8_t>(c), 0,       4,
+                                Block::kWritable, {&release_small},        payload, capacity};
   }
+  const auto address = reinterpret_cast<uintptr_t>(payload);
+  const size_t lead = (kPayloadAlignment - address % kPayloadAlignment) % kPayloadAlignment;
+  payload += lead;
   return ::new (payload - kHeader) Block{Count(1),
                                          static_cast<uint8_t>(c),
                                          static_cast<uint8_t>(lead),
-                                         static_cast<uint8_t>(capacity >= kAlignedFrom ? 6 : 4),
+                                         6,
                                          Block::kWritable,
-                                         {&release_classed},
+                                         {&release_aligned},
                                          payload,
                                          capacity};
 }
@@ -433,10 +414,11 @@ Block* make_aligned(size_t capacity, size_t alignment) {
   return block;
 }
 
+// Mapped blocks are multiples of this; larger system pages round up in mmap.
+constexpr size_t kPage = 4096;
+
 #if BIGHT_HAS_MMAP
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kPage =
-    4096;  // blocks are multiples of this; larger system pages round up in mmap
 
 void unmap(ApartBlock* block) noexcept {
   ::munmap(block->storage, block->bytes);
@@ -454,6 +436,11 @@ struct LargeCache {
 };
 constinit LargeCache large_cache;
 
+// What a kept block keeps from the system: the payload and its header's memory.
+size_t cost_of(const ApartBlock* block) noexcept {
+  return block->bytes + class_total(class_of(sizeof(ApartBlock) - kHeader));
+}
+
 // Takes blocks out, oldest first, until at most `limit` bytes are kept and one more fits; returns
 // them linked. Under the lock.
 Block* evict_large(size_t limit) noexcept {
@@ -462,7 +449,7 @@ Block* evict_large(size_t limit) noexcept {
   while (gone < large_cache.count && (large_cache.bytes.load(std::memory_order_relaxed) > limit ||
                                       large_cache.count - gone >= LargeCache::kMost)) {
     ApartBlock* const block = large_cache.blocks[gone++];
-    large_cache.bytes.fetch_sub(block->bytes, std::memory_order_relaxed);
+    large_cache.bytes.fetch_sub(cost_of(block), std::memory_order_relaxed);
     block->next_free = evicted;
     evicted = block;
   }
@@ -489,7 +476,7 @@ void trim_large(size_t limit) noexcept {
 void release_mapped(Block* dead) noexcept {
   ApartBlock* const block = static_cast<ApartBlock*>(dead);
   const size_t limit = limits.large_bytes.load(std::memory_order_relaxed);
-  if (!kCaching || block->bytes > limit) {
+  if (!kCaching || cost_of(block) > limit) {
     unmap(block);
     return;
   }
@@ -500,9 +487,9 @@ void release_mapped(Block* dead) noexcept {
     unmap(block);
     return;
   }
-  Block* const evicted = evict_large(limit - block->bytes);
+  Block* const evicted = evict_large(limit - cost_of(block));
   large_cache.blocks[large_cache.count++] = block;
-  large_cache.bytes.fetch_add(block->bytes, std::memory_order_relaxed);
+  large_cache.bytes.fetch_add(cost_of(block), std::memory_order_relaxed);
   large_cache.lock.release();
   unmap_list(evicted);
 }
@@ -526,7 +513,7 @@ ApartBlock* take_large(size_t bytes) noexcept {
     std::copy(large_cache.blocks + best + 1, large_cache.blocks + large_cache.count,
               large_cache.blocks + best);
     --large_cache.count;
-    large_cache.bytes.fetch_sub(found->bytes, std::memory_order_relaxed);
+    large_cache.bytes.fetch_sub(cost_of(found), std::memory_order_relaxed);
   }
   large_cache.lock.release();
   return found;
@@ -606,7 +593,7 @@ void release_pmr(Block* dead) noexcept {
 
 Block* make_pmr(size_t capacity, size_t alignment, std::pmr::memory_resource* resource,
                 std::shared_ptr<std::pmr::memory_resource> keep) {
-  alignment = std::max(alignment, alignof(PmrBlock));
+  alignment = std::max(alignment, std::max(alignof(PmrBlock), size_t{16}));
   const size_t front = (sizeof(PmrBlock) + alignment - 1) & ~(alignment - 1);
   capacity = std::max(capacity, size_t{1});
   const size_t payload = checked_sum("alignment", capacity, alignment - 1) & ~(alignment - 1);
@@ -633,6 +620,10 @@ Block* make_pmr(size_t capacity, size_t alignment, std::pmr::memory_resource* re
 Block* allocate_block(size_t capacity) {
   if (capacity > kMaxSize) fail_too_large("block", capacity, 0);
   Block* block;
+  if (capacity <= kFastPayload) {
+    block = take_cached_block(capacity);
+    if (block != nullptr) return block;
+  }
   if (capacity < kLargeFrom) {
     block = make_classed(class_of(capacity));
   } else if (kCaching) {
@@ -682,7 +673,8 @@ Block* allocate_block_like(size_t capacity, const Block* like) {
 
 size_t block_capacity_for(size_t capacity) noexcept {
   if (capacity < kLargeFrom) return class_payload(class_of(capacity));
-  return (capacity + kPayloadAlignment - 1) & ~(kPayloadAlignment - 1);
+  const size_t unit = kCaching && BIGHT_HAS_MMAP ? kPage : kPayloadAlignment;
+  return (capacity + unit - 1) & ~(unit - 1);
 }
 
 size_t block_footprint(const Block* block) noexcept { return kHeader + block->capacity; }
@@ -692,7 +684,8 @@ void* try_allocate_node(size_t bytes) noexcept {
   size_t c = class_of(bytes > kHeader ? bytes - kHeader : 0);
   // Above kAlignedFrom a class has a little more room than its payload and header.
   if (c > 0 && kClasses.total[c - 1] >= bytes) --c;
-  return take_memory(c);
+  bool fresh;
+  return take_memory(kNodeLists + c, fresh);
 }
 
 void* allocate_node(size_t bytes) {
@@ -708,7 +701,7 @@ void free_node(void* node, size_t bytes) noexcept {
   }
   size_t c = class_of(bytes > kHeader ? bytes - kHeader : 0);
   if (c > 0 && kClasses.total[c - 1] >= bytes) --c;
-  give_memory(c, node);
+  give_memory(kNodeLists + c, node);
 }
 
 namespace {
@@ -758,9 +751,9 @@ void set_cache_limits(const CacheLimits& wanted) noexcept {
   limits.large_bytes.store(wanted.large_bytes, std::memory_order_relaxed);
   limits.wipe_large.store(wanted.wipe_large, std::memory_order_relaxed);
   ThreadState& t = state;
-  if (t.cached_bytes.get() > wanted.thread_bytes) flush_thread(t, false);
+  trim_large(wanted.large_bytes);  // first: the headers go to the thread's cache
+  if (t.granted_bytes > wanted.thread_bytes) flush_thread(t, false);
   if (depot_bytes.load(std::memory_order_relaxed) > wanted.depot_bytes) trim_depot();
-  trim_large(wanted.large_bytes);
 }
 
 CacheLimits cache_limits() noexcept {
@@ -776,10 +769,10 @@ CacheLimits cache_limits() noexcept {
 void trim_caches() noexcept {
   using namespace internal;
   ThreadState& t = state;
+  trim_large(0);  // first: the headers go to the thread's cache
   t.trim_epoch = trim_epoch.fetch_add(1, std::memory_order_relaxed) + 1;
   flush_thread(t, false);
   trim_depot();
-  trim_large(0);
 }
 
 MemoryTotals memory_totals() noexcept {
@@ -792,7 +785,9 @@ MemoryTotals memory_totals() noexcept {
 #endif
   const std::lock_guard<std::mutex> guard(registry_mutex);
   for (const ThreadState* t = registry; t != nullptr; t = t->next) {
-    totals.thread_cached += t->cached_bytes.get();
+    for (size_t c = 0; c < kLists; ++c) {
+      totals.thread_cached += t->lists[c].count() * size_t{kClasses.total[c]};
+    }
   }
   return totals;
 }

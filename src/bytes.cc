@@ -7,6 +7,7 @@
 #include "bight/copy_audit.h"
 #include "bight/hash.h"
 #include "bight/internal/search.h"
+#include "thread_state.h"
 
 BIGHT_NAMESPACE_BEGIN
 
@@ -16,9 +17,57 @@ Bytes Bytes::from_new_block(internal::Block* block, ByteView bytes) noexcept {
   return Bytes(internal::Segment{block->storage, bytes.size(), internal::word_of(block)});
 }
 
-Bytes Bytes::copy_of(ByteView bytes) {
-  if (bytes.empty()) return Bytes();
-  return from_new_block(internal::allocate_block(bytes.size()), bytes);
+namespace {
+
+constexpr size_t kInlineCopy = 64;
+
+// memcpy of at most kInlineCopy bytes without a call: two overlapping halves cover each power of
+// two to the next, and both are read before either is written.
+inline void copy_inline(std::byte* to, const std::byte* from, size_t n) noexcept {
+  struct Half16 {
+    unsigned char bytes[16];
+  };
+  struct Half32 {
+    unsigned char bytes[32];
+  };
+  const auto halves = [&]<class Half>(Half head) {
+    Half tail;
+    std::memcpy(&head, from, sizeof(Half));
+    std::memcpy(&tail, from + n - sizeof(Half), sizeof(Half));
+    std::memcpy(to, &head, sizeof(Half));
+    std::memcpy(to + n - sizeof(Half), &tail, sizeof(Half));
+  };
+  if (n > 32) {
+    halves(Half32{});
+  } else if (n >= 16) {
+    halves(Half16{});
+  } else if (n >= 8) {
+    halves(uint64_t{});
+  } else if (n >= 4) {
+    halves(uint32_t{});
+  } else {
+    for (size_t i = 0; i < n; ++i) to[i] = from[i];
+  }
+}
+
+BIGHT_NOINLINE internal::Block* copy_slow(const std::byte* data, size_t size) {
+  internal::Block* const block = internal::allocate_block(size);
+  std::memcpy(block->storage, data, size);
+  internal::count_copied(size);
+  return block;
+}
+
+}  // namespace
+
+internal::Block* Bytes::copy_to_block(const std::byte* data, size_t size) {
+  if (BIGHT_LIKELY(size <= kInlineCopy)) {
+    if (internal::Block* const block = internal::take_cached_block(size)) {
+      copy_inline(block->storage, data, size);
+      internal::state.copied.add(size);
+      return block;
+    }
+  }
+  return copy_slow(data, size);
 }
 
 Bytes Bytes::copy_of(ByteView bytes, std::pmr::memory_resource* resource) {
@@ -74,7 +123,7 @@ std::optional<BytesBuilder> Bytes::try_into_builder() && noexcept {
   builder.base_ = block->storage;
   builder.begin_ = begin;
   builder.end_ = begin + size();
-  builder.limit_ = block->storage + block->capacity;
+  builder.limit_ = builder.region_end_ = block->storage + block->capacity;
   builder.block_ = internal::word_of(block);
   builder.received_ = size();  // in place already
   segment_ = {};

@@ -48,13 +48,15 @@ uint64_t BytesBuilder::hash() const noexcept { return hash_bytes(data(), size())
 void BytesBuilder::adopt_block(internal::Block* block, size_t front) noexcept {
   base_ = block->storage;
   begin_ = end_ = base_ + front;
-  limit_ = block->storage + block->capacity;
+  region_end_ = block->storage + block->capacity;
   block_ = internal::word_of(block);
+  set_limit();
 }
 
 void BytesBuilder::claim_block() noexcept {
   base_ = block()->storage;
-  limit_ = block()->storage + block()->capacity;
+  region_end_ = block()->storage + block()->capacity;
+  set_limit();
 }
 
 void BytesBuilder::move_to_new_block(size_t front, size_t back) {
@@ -82,46 +84,76 @@ void BytesBuilder::move_to_new_block(size_t front, size_t back) {
 }
 
 bool BytesBuilder::try_reclaim(size_t n) noexcept {
-  if (n > max_size_ || size() > max_size_ - n) return false;
   if (spare() >= n) return true;
-  if (is_fixed() || !sole()) return false;
+  if (is_fixed() || !allows(n) || !sole()) return false;
   // Nobody else holds the block: no Bytes and no other builder covers any of it.
   claim_block();
   if (spare() >= n) return true;
   const size_t offset = headroom();
-  if (offset < size() || offset + spare() < n) return false;
+  if (offset < size() || block()->capacity - size() < n) return false;
   if (!empty()) {
     std::memmove(base_, begin_, size());
     internal::count_copied(size());
   }
   end_ = base_ + size();
   begin_ = base_;
+  set_limit();
   return true;
+}
+
+void BytesBuilder::check_allows(size_t n) const {
+  if (allows(n)) return;
+  // A sum that no limit could allow is a failure like want of memory, not a broken contract.
+  const size_t sum = internal::checked_sum("BytesBuilder", size(), n);
+  internal::fail_length("write past max_size", sum, max_size_);
 }
 
 void BytesBuilder::reserve_slow(size_t n) {
   if (is_fixed()) internal::fail_length("write to a fixed builder", n, spare());
-  if (n > max_size_ || size() > max_size_ - n) {
-    if (n > internal::kMaxSize) internal::fail_too_large("BytesBuilder", size(), n);
-    internal::fail_length("write past max_size", internal::checked_sum("write", size(), n),
-                          max_size_);
-  }
+  check_allows(n);
   if (try_reclaim(n)) return;
   move_to_new_block(headroom_, n);
 }
 
 bool BytesBuilder::try_reserve(size_t n) {
   if (spare() >= n) return true;
-  if (is_fixed() || n > max_size_ || size() > max_size_ - n) return false;
+  if (is_fixed() || !allows(n)) return false;
   if (!try_reclaim(n)) move_to_new_block(headroom_, n);
   return true;
 }
 
+size_t BytesBuilder::place_of(ByteView bytes) const noexcept {
+  const auto first = reinterpret_cast<uintptr_t>(bytes.data());
+  const auto base = reinterpret_cast<uintptr_t>(begin_);
+  return !empty() && first >= base && first - base < size() ? first - base : kElsewhere;
+}
+
+void BytesBuilder::append_slow(ByteView bytes) {
+  // Growing moves what is written, and `bytes` may be part of that.
+  const size_t place = place_of(bytes);
+  reserve_slow(bytes.size());
+  const std::byte* const from = place == kElsewhere ? bytes.data() : begin_ + place;
+  std::memcpy(end_, from, bytes.size());
+  end_ += bytes.size();
+}
+
+bool BytesBuilder::try_append(ByteView bytes) {
+  if (spare() < bytes.size() && (is_fixed() || !allows(bytes.size()))) return false;
+  append(bytes);
+  return true;
+}
+
+void BytesBuilder::prepend_slow(ByteView bytes) {
+  const size_t place = place_of(bytes);
+  std::byte* const to = extend_front(bytes.size());
+  const std::byte* const from = place == kElsewhere ? bytes.data() : to + bytes.size() + place;
+  std::memcpy(to, from, bytes.size());
+}
+
 void BytesBuilder::reserve_front_slow(size_t n) {
+  check_allows(n);
+  if (headroom() >= n) return;
   if (is_fixed()) internal::fail_length("prepend to a fixed builder", n, headroom());
-  if (n > max_size_ || size() > max_size_ - n) {
-    internal::fail_length("prepend past max_size", n, max_size_);
-  }
   if (sole()) claim_block();
   if (headroom() >= n) return;
   // As much again in front as is written, so that repeated prepending is amortised O(bytes).
@@ -130,8 +162,7 @@ void BytesBuilder::reserve_front_slow(size_t n) {
 }
 
 bool BytesBuilder::try_prepend(ByteView bytes) {
-  if (bytes.size() > max_size_ || size() > max_size_ - bytes.size()) return false;
-  if (headroom() < bytes.size() && is_fixed()) return false;
+  if (!allows(bytes.size()) || (headroom() < bytes.size() && is_fixed())) return false;
   prepend(bytes);
   return true;
 }
@@ -144,25 +175,31 @@ void BytesBuilder::resize(size_t n, std::byte fill) {
   }
 }
 
+bool BytesBuilder::try_resize(size_t n, std::byte fill) {
+  if (n > size()) return try_put_fill(fill, n - size());
+  truncate(n);
+  return true;
+}
+
 size_t BytesBuilder::append_format(const char* format, ...) {
+  // On the side first, so that an argument may be text of this builder and the NUL needs no room.
+  char small[256];
   std::va_list arguments;
   va_start(arguments, format);
-  std::va_list again;
-  va_copy(again, arguments);
-  const int wanted = std::vsnprintf(reinterpret_cast<char*>(end_), spare(), format, arguments);
+  const int wanted = std::vsnprintf(small, sizeof(small), format, arguments);
   va_end(arguments);
-  size_t written = 0;
-  if (wanted > 0) {
-    written = static_cast<size_t>(wanted);
-    // snprintf also writes a NUL, so a text that just fits needs a byte more.
-    if (written >= spare()) {
-      reserve(written + 1);
-      (void)std::vsnprintf(reinterpret_cast<char*>(end_), spare(), format, again);
-    }
-    end_ += written;
+  if (wanted <= 0) return 0;
+  const size_t length = static_cast<size_t>(wanted);
+  if (length < sizeof(small)) {
+    append(ByteView(small, length));
+    return length;
   }
-  va_end(again);
-  return written;
+  const std::unique_ptr<char[]> large = std::make_unique_for_overwrite<char[]>(length + 1);
+  va_start(arguments, format);
+  (void)std::vsnprintf(large.get(), length + 1, format, arguments);
+  va_end(arguments);
+  append(ByteView(large.get(), length));
+  return length;
 }
 
 Bytes BytesBuilder::take_and_replace_block(size_t headroom) {
@@ -178,18 +215,22 @@ Bytes BytesBuilder::take_and_replace_block(size_t headroom) {
 }
 
 bool BytesBuilder::try_join(BytesBuilder&& next) noexcept {
-  if (block() == nullptr || next.block() != block() || &next == this || next.base_ != limit_) {
+  if (block() == nullptr || next.block() != block() || &next == this || next.base_ != region_end_ ||
+      next.size() > max_size_ - size()) {
     return false;
   }
   // Written bytes must touch: this one is full and the other has no headroom, or one has none.
-  if (!next.empty() && !empty() && (end_ != limit_ || next.begin_ != next.base_)) return false;
+  if (!next.empty() && !empty() && (end_ != region_end_ || next.begin_ != next.base_)) {
+    return false;
+  }
   if (!next.empty() && empty()) begin_ = next.begin_;
   if (!next.empty()) end_ = next.end_;
   received_ += next.received_;
-  limit_ = next.limit_;
+  region_end_ = next.region_end_;
+  set_limit();
   // A fixed part stays fixed: what it was carved from still owns the rest of the block.
   block_ |= next.block_ & kFixed;
-  next.base_ = next.begin_ = next.end_ = next.limit_ = nullptr;
+  next.base_ = next.begin_ = next.end_ = next.limit_ = next.region_end_ = nullptr;
   next.received_ = 0;
   next.block_ = 0;
   // Not the last reference: this builder holds one.

@@ -1,6 +1,7 @@
 #include "bight/chain_builder.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <vector>
 
@@ -13,21 +14,53 @@ namespace {
 constexpr uint32_t kSealCredits = 16;
 // The smallest block that is worth a reference count.
 constexpr size_t kLeastBlock = 64;
+// Hole serials that a builder takes from the process at once.
+constexpr uint64_t kSerials = uint64_t{1} << 24;
+constinit std::atomic<uint64_t> next_serials{1};
+
+// Room for one more element, so that adding it cannot fail; grows by halves, not by one.
+template <class T>
+void reserve_one(std::vector<T>& vector) {
+  if (vector.size() == vector.capacity()) vector.reserve(std::max(size_t{8}, vector.size() * 2));
+}
 }  // namespace
 
 struct ChainBuilder::Extra {
   struct OpenHole {
     uint64_t position;
     size_t size;
+    uint64_t serial;
     std::byte* place;
     bool filled;
   };
   internal::BlockSpec spec;
-  std::vector<OpenHole> holes;             // by position; filled ones stay until they are taken
-  std::vector<internal::Block*> prepared;  // blocks behind the current one, in order, unused so far
+  std::vector<OpenHole> holes;  // by position; filled ones stay until they are taken
+  uint64_t serial = 0;          // of the next hole
+  uint64_t serials_end = 0;
+  // Blocks behind the current one, in order, nothing written in them: those from first_prepared on.
+  std::vector<internal::Block*> prepared;
+  size_t first_prepared = 0;
+
+  std::span<internal::Block* const> blocks() const noexcept {
+    return std::span(prepared).subspan(first_prepared);
+  }
+  void pop_blocks(size_t n) noexcept {
+    first_prepared += n;
+    if (first_prepared == prepared.size()) {
+      prepared.clear();
+      first_prepared = 0;
+    }
+  }
+  uint64_t new_serial() noexcept {
+    if (serial == serials_end) {
+      serial = next_serials.fetch_add(kSerials, std::memory_order_relaxed);
+      serials_end = serial + kSerials;
+    }
+    return serial++;
+  }
 
   ~Extra() {
-    for (internal::Block* const block : prepared) internal::drop_word(internal::word_of(block));
+    for (internal::Block* const block : blocks()) internal::drop_word(internal::word_of(block));
   }
 };
 
@@ -156,8 +189,8 @@ void ChainBuilder::refill_unchecked(size_t n) {
   }
   internal::Block* block = nullptr;
   const bool use_prepared =
-      extra_ != nullptr && !extra_->prepared.empty() && extra_->prepared.front()->capacity >= n;
-  block = use_prepared ? extra_->prepared.front() : new_block(n);
+      extra_ != nullptr && !extra_->blocks().empty() && extra_->blocks()[0]->capacity >= n;
+  block = use_prepared ? extra_->blocks()[0] : new_block(n);
 #if BIGHT_HAS_EXCEPTIONS
   try {
     seal();
@@ -168,7 +201,7 @@ void ChainBuilder::refill_unchecked(size_t n) {
 #else
   seal();
 #endif
-  if (use_prepared) extra_->prepared.erase(extra_->prepared.begin());
+  if (use_prepared) extra_->pop_blocks(1);
   leave_block();
   use_block(block);
 }
@@ -197,11 +230,11 @@ size_t ChainBuilder::prepare_spans(size_t n, std::span<std::span<std::byte>> spa
   size_t next = 0;
   while (room < n && count < spans.size()) {
     Extra& more = extra();
-    if (next == more.prepared.size()) {
-      more.prepared.reserve(next + 1);
+    if (next == more.blocks().size()) {
+      reserve_one(more.prepared);
       more.prepared.push_back(new_block(1));
     }
-    internal::Block* const block = more.prepared[next++];
+    internal::Block* const block = more.blocks()[next++];
     // max_size holds for the sum: the last piece may be shorter than its block.
     const size_t allowed = max_size_ - size() - room;
     const size_t piece = std::min(block->capacity, allowed);
@@ -224,20 +257,57 @@ size_t ChainBuilder::prepare_iovec(size_t n, std::span<iovec> entries) {
 void ChainBuilder::commit_slow(size_t n) {
   size_t prepared = spare();
   if (extra_ != nullptr) {
-    for (const internal::Block* const block : extra_->prepared) prepared += block->capacity;
+    for (const internal::Block* const block : extra_->blocks()) prepared += block->capacity;
   }
   const size_t allowed = max_size_ - std::min(max_size_, size());
   if (n > std::min(prepared, allowed)) {
     internal::fail_length("commit", n, std::min(prepared, allowed));
   }
-  for (;;) {
-    const size_t here = std::min(n, spare());
-    end_ += here;
-    received_ += here;
-    n -= here;
-    if (n == 0) return;
-    refill_unchecked(1);  // the next prepared block
+  advance(n, true);
+}
+
+// Prepares blocks until they and the current one have room for `room` bytes.
+void ChainBuilder::prepare_blocks(size_t room) {
+  size_t have = spare();
+  for (size_t next = 0; have < room; ++next) {
+    Extra& more = extra();
+    if (next == more.blocks().size()) {
+      reserve_one(more.prepared);
+      more.prepared.push_back(new_block(1));
+    }
+    have += more.blocks()[next]->capacity;
   }
+}
+
+// Takes the first `n` bytes of the current block's room and of the prepared blocks as written, more
+// than the current block has room for. All segments that this makes are gathered first, so that it
+// changes all or, failing, nothing.
+void ChainBuilder::advance(size_t n, bool in_place) {
+  const std::span<internal::Block* const> blocks = extra_->blocks();
+  const size_t here = spare();
+  Chain full;
+  if (unsealed() + here != 0) {
+    full.push_back(Bytes(internal::Segment{begin_, unsealed() + here,
+                                           internal::share_word(internal::word_of(block_))}));
+  }
+  size_t left = n - here;
+  size_t used = 0;
+  while (left > blocks[used]->capacity) {
+    internal::Block* const block = blocks[used++];
+    full.push_back(Bytes(internal::Segment{block->storage, block->capacity,
+                                           internal::share_word(internal::word_of(block))}));
+    left -= block->capacity;
+  }
+  const size_t copied = full.size() - received_ - (in_place ? n - left : 0);
+  sealed_.push_back(std::move(full));
+  if (copied != 0) internal::count_copied(copied);
+  leave_block();
+  for (size_t i = 0; i < used; ++i) internal::drop_word(internal::word_of(blocks[i]));
+  internal::Block* const last = blocks[used];
+  extra_->pop_blocks(used + 1);
+  use_block(last);
+  end_ += left;
+  received_ = in_place ? left : 0;
 }
 
 void ChainBuilder::append_slow(ByteView bytes) {
@@ -253,30 +323,27 @@ void ChainBuilder::append_slow(ByteView bytes) {
 bool ChainBuilder::try_append(ByteView bytes) {
   if (bytes.size() > max_size_ || size() > max_size_ - bytes.size()) return false;
   if (bytes.empty()) return true;
-  if (spare() < bytes.size()) {
-    // All the memory first, so that a failure half way changes nothing.
-    size_t room = spare();
-    size_t next = 0;
-    while (room < bytes.size()) {
-      Extra& more = extra();
-      if (next == more.prepared.size()) {
-        more.prepared.reserve(next + 1);
-        more.prepared.push_back(new_block(1));
-      }
-      room += more.prepared[next++]->capacity;
-    }
+  if (spare() == 0) refill_unchecked(1);
+  const size_t here = std::min(bytes.size(), spare());
+  // All the memory first, so that a failure changes nothing; what is copied behind the written
+  // bytes does not count before advance() says so.
+  prepare_blocks(bytes.size());
+  std::memcpy(end_, bytes.data(), here);
+  const std::byte* from = bytes.data() + here;
+  size_t left = bytes.size() - here;
+  for (size_t next = 0; left != 0; ++next) {
+    internal::Block* const block = extra_->blocks()[next];
+    const size_t piece = std::min(left, block->capacity);
+    std::memcpy(block->storage, from, piece);
+    from += piece;
+    left -= piece;
   }
-  const std::byte* from = bytes.data();
-  size_t left = bytes.size();
-  for (;;) {
-    const size_t here = std::min(left, spare());
-    if (here != 0) std::memcpy(end_, from, here);
+  if (here == bytes.size()) {
     end_ += here;
-    from += here;
-    left -= here;
-    if (left == 0) return true;
-    refill_unchecked(1);
+  } else {
+    advance(bytes.size(), false);
   }
+  return true;
 }
 
 void ChainBuilder::push_back(Bytes&& bytes) {
@@ -301,13 +368,14 @@ void ChainBuilder::push_back(Chain&& chain) {
 
 ChainBuilder::Hole ChainBuilder::reserve_hole(size_t n) {
   Extra& more = extra();
-  more.holes.reserve(more.holes.size() + 1);
+  reserve_one(more.holes);
   const uint64_t position = taken_ + size();
   std::byte* const place = extend(n);
   // The reader sees nothing of it before it is filled, but a debugger should not see old bytes.
   if (n != 0) std::memset(place, 0, n);
-  more.holes.push_back({position, n, place, n == 0});
-  return Hole(position, n);
+  const uint64_t serial = more.new_serial();
+  more.holes.push_back({position, n, serial, place, n == 0});
+  return Hole(position, n, serial);
 }
 
 bool ChainBuilder::try_fill(Hole hole, ByteView bytes) noexcept {
@@ -317,7 +385,8 @@ bool ChainBuilder::try_fill(Hole hole, ByteView bytes) noexcept {
       holes.begin(), holes.end(), hole.position_,
       [](const Extra::OpenHole& h, uint64_t position) { return h.position < position; });
   // Empty holes may share a position with the one looked for.
-  while (found != holes.end() && found->position == hole.position_ && found->size != hole.size_) {
+  while (found != holes.end() && found->position == hole.position_ &&
+         found->serial != hole.serial_) {
     ++found;
   }
   if (found == holes.end() || found->position != hole.position_) return false;

@@ -470,15 +470,14 @@ class Search {
     if (!two_way_) two_way_.emplace(needle_);
     place_.seek(next_);
     if (place_.at_end()) return Outcome::absent;
-    // A window is never so small that the progress made in it, which is less by the needle's size,
-    // would be less than half a stretch.
     const size_t room = needle_.size() + stretch_;
     const size_t wanted = (std::min)(room, end_ - next_);
     const size_t begin = next_ - place_.base();
     size_t size = (std::min)(place_.size() - begin, wanted);
     const std::byte* window = place_.data() + begin;
     bool ends = size == end_ - next_ || (place_.in_last_span() && begin + size == place_.size());
-    if (size < wanted - wanted / 4 && !ends) {
+    // A window where the spans are must allow progress by half a stretch.
+    if (!ends && size < wanted && size < needle_.size() + stretch_ / 2) {
       if (buffer_ == nullptr) buffer_.reset(new std::byte[room]);
       size = 0;
       for (size_t offset = begin; size < wanted && !place_.at_end(); offset = 0) {

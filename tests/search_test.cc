@@ -366,6 +366,20 @@ TEST(SearchTest, HardNeedlesAreFoundAndMissedRightly) {
   }
 }
 
+// A window that the limit makes little longer than the needle, with a span boundary in it, once led
+// the search backwards, for ever.
+TEST(SearchTest, LimitJustBeyondALongNeedleEndsTheSearch) {
+  const std::string run(2500, 'a');
+  const std::string needle = run + "b" + run + "b";
+  const std::string text = repeat(run + "bb", 8);
+  for (size_t cut = 3000; cut < 6000; cut += 100) {
+    const Stream stream({text.substr(0, cut), text.substr(cut)});
+    for (size_t limit = needle.size(); limit < 8000; limit += 37) {
+      ASSERT_EQ(stream.find(needle, 0, limit), kNotFound) << cut << " " << limit;
+    }
+  }
+}
+
 // The spans asked for are a measure of the walking, which has to be linear too.
 TEST(SearchTest, WalksAreLinearInTheNumberOfSpans) {
   for (const HardCase& c : hard_cases()) {

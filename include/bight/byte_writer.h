@@ -65,11 +65,14 @@ class WriterOperations {
     store_uint_le(self().extend(width), value, width);
   }
   // Unsigned LEB128, 1 to 10 bytes; zigzag for signed numbers.
-  void put_varint(uint64_t value) { encode_varint(value, self().extend(varint_size(value))); }
+  void put_varint(uint64_t value) { (void)encode_varint(value, self().extend(varint_size(value))); }
   void put_varint_signed(int64_t value) { put_varint(zigzag_encode(value)); }
   // `count` times `value`.
   void put_fill(std::byte value, size_t count) {
-    if (count != 0) std::memset(self().extend(count), static_cast<int>(value), count);
+    if (count == 0) return;
+    // Said here too, because a compiler that knows the count warns of the memset.
+    if (count > internal::kMaxSize) internal::fail_too_large("put_fill", count, 0);
+    std::memset(self().extend(count), static_cast<int>(value), count);
   }
   // Copies `bytes`.
   void append(ByteView bytes) {
@@ -110,7 +113,7 @@ class WriterOperations {
   [[nodiscard]] bool try_put_varint(uint64_t value) {
     std::byte* const place = self().try_extend(varint_size(value));
     if (place == nullptr) return false;
-    encode_varint(value, place);
+    (void)encode_varint(value, place);
     return true;
   }
   [[nodiscard]] bool try_put_fill(std::byte value, size_t count) {

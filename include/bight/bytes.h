@@ -74,13 +74,20 @@ class StaticBytes {
   size_t size_ = 0;
 };
 
+namespace internal {
+template <class T>
+concept ArrayLike = std::is_aggregate_v<T> && requires {
+  std::tuple_size<T>::value;
+};
+}  // namespace internal
+
 // Whether Bytes::from_owner may trust `T` to own what its data() points to. Guessed: a range that
-// is no view, is not borrowed, and is an aggregate (std::array) or has a destructor that does
-// something. Specialise it where the guess is wrong.
+// is no view, is not borrowed, and is like std::array or has a destructor that does something.
+// Specialise it where the guess is wrong.
 template <class T>
 inline constexpr bool is_byte_owner =
     !std::ranges::view<T> && !std::ranges::borrowed_range<T> &&
-    (std::is_aggregate_v<T> || !std::is_trivially_destructible_v<T>);
+    (internal::ArrayLike<T> || !std::is_trivially_destructible_v<T>);
 template <class T>
 inline constexpr bool is_byte_owner<std::initializer_list<T>> = false;
 
@@ -122,7 +129,7 @@ class Bytes {
 
   // A block of its own with a copy of `bytes`. O(size); empty input allocates nothing.
   // Fails with bad_alloc. Counted by CopyAudit.
-  [[nodiscard]] BIGHT_API static Bytes copy_of(ByteView bytes);
+  [[nodiscard]] static Bytes copy_of(ByteView bytes);
   // The same in memory of `resource`, which must outlive the block (so every handle to it) and be
   // thread safe unless all handles stay on one thread.
   [[nodiscard]] BIGHT_API static Bytes copy_of(ByteView bytes, std::pmr::memory_resource* resource);
@@ -309,9 +316,13 @@ class Bytes {
   friend class BytesBuilder;
   friend class Chain;
   friend class ChainBuilder;
+  friend class Cursor;
 
   explicit Bytes(internal::Segment segment) noexcept : segment_(segment) {}
   BIGHT_API static Bytes from_new_block(internal::Block* block, ByteView bytes) noexcept;
+  // A block with a copy of `size` > 0 bytes. Returns the block and not a handle: what comes back in
+  // a register is not written to the stack and read again in other widths (that stalled 4 ns).
+  BIGHT_API static internal::Block* copy_to_block(const std::byte* data, size_t size);
   std::optional<size_t> find_byte(std::byte value, size_t from) const noexcept;
 
   // size == 0 iff no block is held (the address of an empty slice stays for arithmetic);
@@ -361,6 +372,12 @@ inline Bytes& Bytes::operator=(Bytes&& other) noexcept {
   Bytes taken(std::move(other));
   swap(taken);
   return *this;
+}
+
+inline Bytes Bytes::copy_of(ByteView bytes) {
+  if (bytes.empty()) return Bytes();
+  internal::Block* const block = copy_to_block(bytes.data(), bytes.size());
+  return Bytes(internal::Segment{block->storage, bytes.size(), internal::word_of(block)});
 }
 
 inline Bytes Bytes::from_static(StaticBytes bytes) noexcept {

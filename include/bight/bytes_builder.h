@@ -75,7 +75,7 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
 
   size_t size() const noexcept { return static_cast<size_t>(end_ - begin_); }
   [[nodiscard]] bool empty() const noexcept { return end_ == begin_; }
-  // Written bytes plus spare room: how much it can hold without a new block.
+  // Written bytes plus spare room: how much it can hold without a new block. At most max_size.
   size_t capacity() const noexcept { return static_cast<size_t>(limit_ - begin_); }
   size_t spare() const noexcept { return static_cast<size_t>(limit_ - end_); }
   size_t headroom() const noexcept { return static_cast<size_t>(begin_ - base_); }
@@ -141,7 +141,18 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
     end_ += n;
     return place;
   }
-  // Appends the bytes of any range of byte-sized elements, contiguous or not, sized or not.
+  // Copies `bytes`, which may be part of what is written here.
+  void append(ByteView bytes) {
+    if (BIGHT_UNLIKELY(spare() < bytes.size())) {
+      append_slow(bytes);
+    } else if (!bytes.empty()) {
+      std::memcpy(end_, bytes.data(), bytes.size());
+      end_ += bytes.size();
+    }
+  }
+  [[nodiscard]] BIGHT_API bool try_append(ByteView bytes);
+  // Appends the bytes of any range of byte-sized elements, contiguous or not, sized or not. If the
+  // range or growth fails half way, nothing of it stays.
   template <std::ranges::input_range R>
   requires(internal::kIsByte<std::ranges::range_value_t<R>>) void append_range(R&& range);
   // Appends formatted text as std::snprintf makes it. Returns how many bytes; a format that
@@ -170,6 +181,8 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   [[nodiscard]] BIGHT_API bool try_reclaim(size_t n) noexcept;
   // Sets the size; new bytes are `fill`.
   BIGHT_API void resize(size_t n, std::byte fill = std::byte{0});
+  // False when the builder is fixed or limited and has no room for them.
+  [[nodiscard]] BIGHT_API bool try_resize(size_t n, std::byte fill = std::byte{0});
   // Keeps the first `n` bytes; does nothing when there are no more than that.
   void truncate(size_t n) noexcept;
   void clear() noexcept { truncate(0); }
@@ -178,23 +191,30 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   void remove_prefix(size_t n);
   [[nodiscard]] bool try_remove_prefix(size_t n) noexcept;
 
-  // Copies `bytes` in front of what is written. O(bytes) within the headroom; else moves all to a
-  // new block with room in front, fails with bad_alloc, and stops on a fixed builder.
+  // Copies `bytes` in front of what is written, of which they may be part. O(bytes) within the
+  // headroom; else moves all to a new block with room in front, fails with bad_alloc, and stops on
+  // a fixed builder.
   void prepend(ByteView bytes) {
-    if (!bytes.empty()) std::memcpy(extend_front(bytes.size()), bytes.data(), bytes.size());
+    if (headroom() < bytes.size() || max_size_ - size() < bytes.size()) {
+      prepend_slow(bytes);
+    } else if (!bytes.empty()) {
+      std::memcpy(extend_front(bytes.size()), bytes.data(), bytes.size());
+    }
   }
   [[nodiscard]] BIGHT_API bool try_prepend(ByteView bytes);
   // `n` uninitialised bytes in front of what is written; where they are.
   std::byte* extend_front(size_t n) {
     if (headroom() < n || max_size_ - size() < n) reserve_front_slow(n);
     begin_ -= n;
+    set_limit();
     return begin_;
   }
 
   // ---- Freeze, split, join: no byte moves ------------------------------------------------------
 
   // Freezes what is written and goes on behind it, with `headroom` bytes left free first (from a
-  // new block if this one has no room for them). Without anything written: empty bytes.
+  // new block if this one has no room for them). Without anything written: empty bytes, and nothing
+  // changes when that much headroom is there.
   // O(1), one reference. Fails with bad_alloc (only when a new block is needed), unchanged.
   [[nodiscard]] Bytes take(size_t headroom = 0);
   // Freezes what is written and ends: the builder is empty and without a block afterwards. The
@@ -229,8 +249,14 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   friend bool operator==(const BytesBuilder& a, const BytesBuilder& b) noexcept {
     return ByteView(a) == ByteView(b);
   }
+  friend bool operator==(const BytesBuilder& a, const Bytes& b) noexcept {
+    return ByteView(a) == ByteView(b);
+  }
   friend bool operator==(const BytesBuilder& a, ByteView b) noexcept { return ByteView(a) == b; }
   friend std::strong_ordering operator<=>(const BytesBuilder& a, const BytesBuilder& b) noexcept {
+    return ByteView(a) <=> ByteView(b);
+  }
+  friend std::strong_ordering operator<=>(const BytesBuilder& a, const Bytes& b) noexcept {
     return ByteView(a) <=> ByteView(b);
   }
   friend std::strong_ordering operator<=>(const BytesBuilder& a, ByteView b) noexcept {
@@ -250,8 +276,21 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
     return reinterpret_cast<internal::Block*>(block_ & ~kFixed);
   }
   bool sole() const noexcept { return block_ != 0 && block()->refs.is_one(); }
+  // Sets limit_ after begin_ or region_end_ has changed.
+  void set_limit() noexcept {
+    const size_t room = static_cast<size_t>(region_end_ - begin_);
+    limit_ = room <= max_size_ ? region_end_ : begin_ + max_size_;
+  }
+  // Whether max_size allows `n` more bytes; the other one stops the program when it does not.
+  bool allows(size_t n) const noexcept { return n <= max_size_ - size(); }
+  void check_allows(size_t n) const;
   BIGHT_API void reserve_slow(size_t n);
   BIGHT_API void reserve_front_slow(size_t n);
+  BIGHT_API void append_slow(ByteView bytes);
+  BIGHT_API void prepend_slow(ByteView bytes);
+  // Where the first of `bytes` stands behind base_; kElsewhere if they are not of this builder.
+  static constexpr size_t kElsewhere = static_cast<size_t>(-1);
+  size_t place_of(ByteView bytes) const noexcept;
   // Moves what is written to a new block with `front` free bytes before and `back` behind it.
   void move_to_new_block(size_t front, size_t back);
   // Takes the whole block as region; only for the sole holder.
@@ -260,7 +299,8 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   void adopt_block(internal::Block* block, size_t front) noexcept;
   BIGHT_API Bytes take_and_replace_block(size_t headroom);
   // A builder over part of this one's region, with a reference of its own.
-  BytesBuilder region(std::byte* base, std::byte* begin, std::byte* end, std::byte* limit) noexcept;
+  BytesBuilder region(std::byte* base, std::byte* begin, std::byte* end,
+                      std::byte* region_end) noexcept;
   // Tells CopyAudit what of the written bytes was copied in.
   void count_sealed() noexcept {
     if (size() > received_) count_sealed_slow();
@@ -271,12 +311,14 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   // ones, so that the audit may count too much but never too little.
   void drop_received(size_t n) noexcept { received_ -= n < received_ ? n : received_; }
 
-  // [base_, limit_) is this builder's region of the block's storage: no Bytes and no other builder
-  // covers a byte of it. All null without a block.
+  // [base_, region_end_) is this builder's region of the block's storage: no Bytes and no other
+  // builder covers a byte of it. All null without a block.
   std::byte* base_ = nullptr;
   std::byte* begin_ = nullptr;  // base_ <= begin_ <= end_ <= limit_; [begin_, end_) is written
   std::byte* end_ = nullptr;
+  // The region's end, or begin_ + max_size_ if that is nearer: one comparison heeds both.
   std::byte* limit_ = nullptr;
+  std::byte* region_end_ = nullptr;
   // The block's address (one reference held), bit 1: fixed. Bit 0 is never set.
   uintptr_t block_ = 0;
   size_t received_ = 0;  // bytes known to have come by commit(); <= size()
@@ -285,7 +327,7 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   uint32_t headroom_ = 0;
 };
 
-static_assert(sizeof(void*) != 8 || sizeof(BytesBuilder) == 64);
+static_assert(sizeof(void*) != 8 || sizeof(BytesBuilder) == 72);
 static_assert(std::is_nothrow_move_constructible_v<BytesBuilder> &&
               std::is_nothrow_move_assignable_v<BytesBuilder>);
 static_assert(ByteWriter<BytesBuilder> && ByteWriter<SpanWriter>);
@@ -298,6 +340,7 @@ inline BytesBuilder::BytesBuilder(BytesBuilder&& other) noexcept
       begin_(std::exchange(other.begin_, nullptr)),
       end_(std::exchange(other.end_, nullptr)),
       limit_(std::exchange(other.limit_, nullptr)),
+      region_end_(std::exchange(other.region_end_, nullptr)),
       block_(std::exchange(other.block_, 0)),
       received_(std::exchange(other.received_, 0)),
       max_size_(other.max_size_),
@@ -309,6 +352,7 @@ inline void BytesBuilder::swap(BytesBuilder& other) noexcept {
   std::swap(begin_, other.begin_);
   std::swap(end_, other.end_);
   std::swap(limit_, other.limit_);
+  std::swap(region_end_, other.region_end_);
   std::swap(block_, other.block_);
   std::swap(received_, other.received_);
   std::swap(max_size_, other.max_size_);
@@ -344,6 +388,7 @@ inline bool BytesBuilder::try_remove_prefix(size_t n) noexcept {
   if (n > size()) return false;
   drop_received(n);
   begin_ += n;
+  set_limit();
   return true;
 }
 
@@ -357,15 +402,23 @@ requires(internal::kIsByte<std::ranges::range_value_t<R>>) void BytesBuilder::ap
   if constexpr (internal::ByteRange<R>) {
     append(ByteView(range));
   } else {
+    struct Restore {
+      BytesBuilder* builder;
+      size_t size;
+      ~Restore() {
+        if (builder != nullptr) builder->truncate(size);
+      }
+    } restore{this, size()};
     if constexpr (std::ranges::sized_range<R>) reserve(std::ranges::size(range));
     for (auto&& element : range) put_byte(static_cast<std::byte>(element));
+    restore.builder = nullptr;
   }
 }
 
 inline Bytes BytesBuilder::freeze() && {
   count_sealed();
   const internal::Segment written{begin_, size(), block_ & ~kFixed};
-  base_ = begin_ = end_ = limit_ = nullptr;
+  base_ = begin_ = end_ = limit_ = region_end_ = nullptr;
   block_ = 0;
   if (written.size == 0) {
     internal::drop_word(written.block);
@@ -375,14 +428,17 @@ inline Bytes BytesBuilder::freeze() && {
 }
 
 inline Bytes BytesBuilder::take(size_t headroom) {
-  if (spare() < headroom) return take_and_replace_block(headroom);
+  if (empty() && this->headroom() >= headroom) return Bytes();
+  std::byte* const rest = empty() ? base_ : end_;
+  if (static_cast<size_t>(region_end_ - rest) < headroom) return take_and_replace_block(headroom);
   Bytes frozen;
   if (!empty()) {
     count_sealed();
     frozen = Bytes(internal::Segment{begin_, size(), internal::share_word(block_ & ~kFixed)});
   }
-  base_ = end_;
-  begin_ = end_ = end_ + headroom;
+  base_ = rest;
+  begin_ = end_ = rest + headroom;
+  set_limit();
   return frozen;
 }
 
@@ -391,6 +447,7 @@ inline BytesBuilder BytesBuilder::split_to(size_t n) {
   const size_t copied = size() - received_;
   BytesBuilder head = region(base_, begin_, begin_ + n, begin_ + n);
   base_ = begin_ = begin_ + n;
+  set_limit();
   // What was copied in is counted with the first part.
   head.received_ = copied < n ? n - copied : 0;
   received_ -= head.received_;
@@ -406,13 +463,13 @@ inline BytesBuilder BytesBuilder::split_off(size_t at) {
   if (at > capacity()) internal::fail_length("BytesBuilder::split_off", at, capacity());
   std::byte* const cut = begin_ + at;
   if (cut >= end_) {
-    BytesBuilder tail = region(cut, cut, cut, limit_);
-    limit_ = cut;
+    BytesBuilder tail = region(cut, cut, cut, region_end_);
+    limit_ = region_end_ = cut;
     return tail;
   }
   const size_t copied = size() - received_;
-  BytesBuilder tail = region(cut, cut, end_, limit_);
-  limit_ = end_ = cut;
+  BytesBuilder tail = region(cut, cut, end_, region_end_);
+  limit_ = region_end_ = end_ = cut;
   received_ = copied < at ? at - copied : 0;
   tail.received_ = tail.size() - (copied > at ? copied - at : 0);
   return tail;
@@ -429,6 +486,7 @@ inline BytesBuilder BytesBuilder::carve(size_t n) {
   BytesBuilder part = region(end_, end_, end_, end_ + n);
   part.block_ |= kFixed;
   base_ = begin_ = end_ = end_ + n;
+  set_limit();
   return part;
 }
 
@@ -438,12 +496,12 @@ inline std::optional<BytesBuilder> BytesBuilder::try_carve(size_t n) noexcept {
 }
 
 inline BytesBuilder BytesBuilder::region(std::byte* base, std::byte* begin, std::byte* end,
-                                         std::byte* limit) noexcept {
+                                         std::byte* region_end) noexcept {
   BytesBuilder part;
   part.base_ = base;
   part.begin_ = begin;
   part.end_ = end;
-  part.limit_ = limit;
+  part.region_end_ = region_end;
   part.block_ = block_ & kFixed;
   if (block() != nullptr) {
     block()->refs.take();
@@ -452,6 +510,7 @@ inline BytesBuilder BytesBuilder::region(std::byte* base, std::byte* begin, std:
   part.max_size_ = max_size_;
   part.growth_percent_ = growth_percent_;
   part.headroom_ = headroom_;
+  part.set_limit();
   return part;
 }
 

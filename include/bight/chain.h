@@ -19,9 +19,10 @@
 // run inside such calls; they may use any chain, also the one that was just changed, which is whole
 // again by then, but not one that is being destroyed; they must not throw.
 //
-// A slice pins at most eight times the bytes that it shows (more only by what single blocks hold),
-// because below an eighth of a table it takes references of its own. A chain that shares a table
-// and has shrunk to less than a quarter of it takes its own too; unshare() does so at once.
+// A slice pins at most eight times the bytes that it shows (more only by what single blocks hold,
+// and by what other chains push into the table while they share it), because below an eighth of
+// a table it takes references of its own. A chain that shares a table and has shrunk to less than
+// a quarter of it takes its own too; unshare() does so at once.
 //
 // Thread safety: chains that share segments or a table may be used by different threads at once;
 // one Chain object that is changed must not be used by another thread at the same time.
@@ -101,6 +102,8 @@ class Chain {
   ~Chain() {
     if (is_inline()) {
       drop_inline();
+    } else if ((window_.flags & kShared) != 0 && window_.edge.block == 0 && window_.credits == 0) {
+      if (table()->refs.drop()) drop_dead_table();
     } else {
       drop_window();
     }
@@ -139,8 +142,8 @@ class Chain {
   BIGHT_API GatherFill fill_spans(std::span<std::span<const std::byte>> entries, size_t from = 0,
                                   size_t max_bytes = static_cast<size_t>(-1)) const noexcept;
 #if BIGHT_HAS_IOVEC
-  BIGHT_API GatherFill fill_iovec(std::span<iovec> entries, size_t from = 0,
-                                  size_t max_bytes = static_cast<size_t>(-1)) const noexcept;
+  GatherFill fill_iovec(std::span<iovec> entries, size_t from = 0,
+                        size_t max_bytes = static_cast<size_t>(-1)) const noexcept;
 #endif
 
   // The first `value` at or after `from`. None when `from > size()`.
@@ -192,7 +195,7 @@ class Chain {
   // to all its segments, O(segments), and the chain is then on its own.
   // Invalidates segment ranges and cursors of `*this`; spans stay valid.
 
-  void push_back(const Bytes& bytes) { push_back(Bytes(bytes)); }
+  void push_back(const Bytes& bytes);
   void push_back(Bytes&& bytes);
   void push_front(const Bytes& bytes) { push_front(Bytes(bytes)); }
   void push_front(Bytes&& bytes);
@@ -302,6 +305,7 @@ class Chain {
  private:
   friend struct internal::Access;
   friend class ChainBuilder;
+  friend class Cursor;
   friend BIGHT_API void splice(Chain& chain, size_t position, size_t count, Chain replacement);
 
   using Segment = internal::Segment;
@@ -316,15 +320,25 @@ class Chain {
   static constexpr uint16_t kEdgeFront = 1;
   static constexpr uint16_t kEdgeBack = 2;
   static constexpr uint16_t kCut = 4;
+  // When the table is unique and its tail is `last`, nothing dead lies in it, its last slot ends
+  // where the window does, and no edge stands behind: a push may write the next slot.
+  static constexpr uint16_t kTidy = 8;
+  // Born by copy or slice: probably not the table's last holder, so that its drop goes straight to
+  // the decrement.
+  static constexpr uint16_t kShared = 16;
+  static constexpr uint16_t kNotCut = 0xffff ^ kCut;
+  static constexpr uint16_t kNotTidy = 0xffff ^ kTidy;
   // References taken at once from the second cut on: 64 makes the atomic 1.5 % of 64 cuts.
   static constexpr uint32_t kCreditBatch = 64;
 
   struct Window {
     // One segment before or behind the window, as flags say; all zero if there is none.
     Segment edge;
-    size_t begin;    // stream position of the window's first byte, in slot `first`
-    uint32_t first;  // slots [first, last) meet the window
+    size_t begin;  // stream position of the window's first byte, in slot `first`
+    // Slots [first, last) meet the window. `last` and `known` do not stand side by side: a compiler
+    // would store both at once through a vector register, and the next push would wait for it.
     uint32_t last;
+    uint32_t first;
     // Slots [head, known) are filled and may be read by this chain, shared or not: it, or the chain
     // that it was copied from, has shown them. At least `last`; `last` itself when tidy.
     uint32_t known;
@@ -351,13 +365,25 @@ class Chain {
     internal::drop_word(inline_[1].block);
   }
   BIGHT_API void drop_window() noexcept;
+  BIGHT_API void drop_dead_table() noexcept;
   BIGHT_API void consume_slow(size_t n) noexcept;
   BIGHT_API void remove_suffix_slow(size_t n) noexcept;
   BIGHT_API Chain split_to_slow(size_t n);
-  // Take `segment` over and leave it empty.
+  // Take `segment` over and leave it empty; a hook may empty it before.
   BIGHT_API void push_back_slow(Segment& segment);
   BIGHT_API void push_front_slow(Segment& segment);
+  // Pushes where that takes nothing but writing the next slot; otherwise changes nothing.
+  bool push_back_fast(Segment segment) noexcept;
+  // push_back_slow; the segment's reference is dropped if it fails.
+  BIGHT_API void push_back_owned(Segment segment);
+  static bool may_continue(uintptr_t block, uintptr_t next) noexcept {
+    return ((block ^ next) & ~internal::kSharedHint) == 0;
+  }
   BIGHT_API std::byte window_byte(size_t position) const noexcept;
+#if BIGHT_HAS_IOVEC
+  BIGHT_API GatherFill fill_iovec_slow(std::span<iovec> entries, size_t from,
+                                       size_t max_bytes) const noexcept;
+#endif
   BIGHT_API bool equal(const Chain& other) const noexcept;
   BIGHT_API bool equal(ByteView other) const noexcept;
   BIGHT_API std::strong_ordering compare(const Chain& other) const noexcept;
@@ -485,7 +511,8 @@ inline Chain::Chain(const Chain& other) noexcept : size_(other.size_), word_(oth
     window_ = other.window_;
     window_.edge.block = internal::share_word(window_.edge.block);
     window_.credits = 0;
-    window_.flags &= kEdgeFront | kEdgeBack;
+    window_.flags &= kNotCut;
+    window_.flags |= kShared;
   }
 }
 
@@ -545,6 +572,19 @@ inline std::span<const std::byte> Chain::segment(size_t i) const noexcept {
       t->slots()[s].data + (s == window_.first ? window_.begin - starts[s] : 0);
   return {data, to - from};
 }
+
+#if BIGHT_HAS_IOVEC
+inline GatherFill Chain::fill_iovec(std::span<iovec> entries, size_t from,
+                                    size_t max_bytes) const noexcept {
+  if (is_inline() && from == 0 && max_bytes >= size_ && entries.size() >= 2 && size_ != 0) {
+    entries[0] = {const_cast<std::byte*>(inline_[0].data), inline_[0].size};
+    if (inline_[1].size == 0) return {1, size_};
+    entries[1] = {const_cast<std::byte*>(inline_[1].data), inline_[1].size};
+    return {2, size_};
+  }
+  return fill_iovec_slow(entries, from, max_bytes);
+}
+#endif
 
 inline std::byte Chain::operator[](size_t position) const noexcept {
   if (BIGHT_UNLIKELY(position >= size_)) internal::fail_index("Chain[] byte", position, size_);
@@ -686,9 +726,48 @@ inline std::optional<std::span<const std::byte>> Chain::try_pull_up(size_t n) {
   return pull_up(n);
 }
 
+inline bool Chain::push_back_fast(Segment s) noexcept {
+  const size_t size = size_ + s.size;  // both at most kMaxSize
+  if (BIGHT_UNLIKELY(size > internal::kMaxSize)) return false;
+  if (is_inline()) {
+    if (inline_[1].size != 0 || size_ == 0 || may_continue(inline_[0].block, s.block)) return false;
+    inline_[1] = s;
+    size_ = size;
+    return true;
+  }
+  SegmentTable* const t = table();
+  const uint32_t last = window_.last;
+  // The count first: only when it is one do the other fields belong to this thread.
+  if (BIGHT_UNLIKELY((window_.flags & kTidy) == 0 || !t->refs.is_one() || t->end() != last ||
+                     last == t->capacity) ||
+      may_continue(t->slots()[last - 1].block, s.block)) {
+    return false;
+  }
+  t->slots()[last] = {s.data, s.block};
+  // The same as starts[last] + s.size, but no load waits for the store of the push before.
+  t->starts()[last + 1] = window_.begin + (size - window_.edge.size);
+  window_.last = last + 1;
+  window_.known = last + 1;
+  t->set_end(last + 1);
+  size_ = size;
+  return true;
+}
+
+inline void Chain::push_back(const Bytes& bytes) {
+  Segment s = bytes.segment_;
+  if (s.size == 0) return;
+  s.block = internal::share_word(s.block);
+  if (!push_back_fast(s)) push_back_owned(s);
+}
+
 inline void Chain::push_back(Bytes&& bytes) {
-  if (bytes.empty()) return;
-  push_back_slow(bytes.segment_);
+  const Segment s = bytes.segment_;
+  if (s.size == 0) return;
+  if (push_back_fast(s)) {
+    bytes.segment_ = {};
+  } else {
+    push_back_slow(bytes.segment_);
+  }
 }
 
 inline void Chain::push_front(Bytes&& bytes) {

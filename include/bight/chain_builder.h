@@ -60,9 +60,11 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
 
    private:
     friend class ChainBuilder;
-    Hole(uint64_t position, size_t size) noexcept : position_(position), size_(size) {}
+    Hole(uint64_t position, size_t size, uint64_t serial) noexcept
+        : position_(position), size_(size), serial_(serial) {}
     uint64_t position_ = 0;  // in the stream since the builder began
     size_t size_ = 0;
+    uint64_t serial_ = 0;  // no other hole of the process has it: places are written anew
   };
 
   // No block; the first write makes one.
@@ -80,7 +82,7 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   // Contiguous room in the current block.
   size_t spare() const noexcept { return static_cast<size_t>(limit_ - end_); }
   // Holes that are not filled yet.
-  size_t open_holes() const noexcept;
+  BIGHT_API size_t open_holes() const noexcept;
 
   // ---- Write -----------------------------------------------------------------------------------
   // put_be, put_le, put_uint_be, put_varint ... and their try_ forms: see WriterOperations.
@@ -104,7 +106,8 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   BIGHT_API size_t prepare_iovec(size_t n, std::span<iovec> entries);
 #endif
   // Takes the first `n` prepared bytes as written, across pieces (in place: not a copy).
-  // Precondition: at most as many as are prepared (checked in every build).
+  // Precondition: at most as many as are prepared (checked in every build). Within the current
+  // block it cannot fail; across pieces it fails with bad_alloc and changes nothing.
   void commit(size_t n) {
     if (BIGHT_UNLIKELY(spare() < n)) {
       commit_slow(n);
@@ -180,7 +183,7 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   // Precondition: no open hole (checked in every build).
   [[nodiscard]] BIGHT_API Chain freeze() &&;
 
-  void swap(ChainBuilder& other) noexcept;
+  BIGHT_API void swap(ChainBuilder& other) noexcept;
   friend void swap(ChainBuilder& a, ChainBuilder& b) noexcept { a.swap(b); }
 
  private:
@@ -191,6 +194,8 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   BIGHT_API void refill(size_t n);
   BIGHT_API bool try_refill(size_t n);
   BIGHT_API void commit_slow(size_t n);
+  void prepare_blocks(size_t room);
+  void advance(size_t n, bool in_place);
   BIGHT_API void append_slow(ByteView bytes);
   void refill_unchecked(size_t n);
   Extra& extra();
@@ -199,7 +204,6 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   void set_limit() noexcept;
   void seal();
   void leave_block() noexcept;
-  void reset() noexcept;
 
   // Frozen segments that nobody has seen yet: bytes in them are still this builder's to write where
   // they came from its own blocks (holes).

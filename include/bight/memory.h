@@ -41,12 +41,12 @@ struct MemoryTotals {
 };
 
 // Sets the bounds of the process. What the depot, the large cache and the calling thread hold above
-// them is freed now; other threads follow when they next free a block. Thread safe.
+// them is freed now; other threads follow when their cache next overflows. Thread safe.
 BIGHT_API void set_cache_limits(const CacheLimits& limits) noexcept;
 BIGHT_API CacheLimits cache_limits() noexcept;
 
 // Frees what the calling thread's cache, the depot and the large cache hold. Other threads'
-// caches are emptied when they next free a block. Thread safe.
+// caches are emptied when they next overflow, at the latest when their thread ends. Thread safe.
 BIGHT_API void trim_caches() noexcept;
 
 // Totals of the process; a snapshot while other threads run. Thread safe, O(threads).

@@ -108,7 +108,8 @@ BIGHT_API Block* allocate_block(size_t capacity);
 BIGHT_API Block* allocate_block(size_t capacity, const BlockSpec& spec);
 // A block from the same resource and with the same alignment as `like` (null: plain).
 BIGHT_API Block* allocate_block_like(size_t capacity, const Block* like);
-// The capacity that allocate_block(capacity) would give, without padding of large shapes.
+// The capacity that a fresh block of allocate_block(capacity) has (one from the cache may be
+// larger).
 BIGHT_API size_t block_capacity_for(size_t capacity) noexcept;
 // What a block costs in memory: header and payload (foreign payloads included).
 BIGHT_API size_t block_footprint(const Block* block) noexcept;
