@@ -796,4 +796,17 @@ TEST(ChainBuilderTest, RandomCallsAgreeWithAString) {
   }
 }
 
+// chain-R14: a first block far too large costs what it costs once, and not for what is kept
+TEST(ChainBuilderTest, AWrongSizeHintWastesOneBlockAtMost) {
+  ChainBuilderOptions options;
+  options.min_block = 1000000;
+  ChainBuilder out(options);
+  const std::string text(5000, 't');
+  out.append(text);
+  const Chain kept = std::move(out).freeze();
+  EXPECT_EQ(kept, ByteView(text));
+  EXPECT_LE(kept.retained_size(), (size_t{1} << 20) + 128);
+  EXPECT_LE(kept.compact().retained_size(), 6144u + 128);
+}
+
 }  // namespace
