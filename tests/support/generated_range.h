@@ -28,10 +28,12 @@ class GeneratedRange {
     }
     void operator++(int) { ++index_; }
     friend bool operator==(const Iterator& it, std::default_sentinel_t) {
-      return it.index_ == it.range_->count_;
+      return it.at_end();
     }
 
    private:
+    bool at_end() const { return index_ == range_->count_; }
+
     const GeneratedRange* range_ = nullptr;
     size_t index_ = 0;
   };
