@@ -30,7 +30,7 @@ bool serve(int fd) {
     auto frame = in.try_read_prefixed<uint32_t>(4096);
     for (; frame; frame = in.try_read_prefixed<uint32_t>(4096)) {
       bight::BytesBuilder header;
-      header.put_be(static_cast<uint32_t>(frame->size()));
+      header.put_be<uint32_t>(static_cast<uint32_t>(frame->size()));
       answers.push_back(std::move(header).freeze());
       answers.push_back(*frame);  // shared
     }

@@ -209,7 +209,7 @@ Bytes BytesBuilder::take_and_replace_block(size_t headroom) {
   const size_t wanted = std::max(internal::checked_sum("take", headroom, size()),
                                  old != nullptr ? std::min(old->capacity, kSameCapacityLimit) : 0);
   internal::Block* const fresh = internal::allocate_block_like(wanted, old);
-  Bytes frozen = std::move(*this).freeze();
+  Bytes frozen = freeze_and_leave_block();
   adopt_block(fresh, headroom);
   return frozen;
 }

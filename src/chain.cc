@@ -1593,10 +1593,19 @@ void Chain::remove_suffix_slow(size_t n) noexcept {
   Ops::shrink(*this);
 }
 
-Chain Chain::split_to_slow(size_t n) {
-  if (n == 0) return Chain();
-  if (n == size_) return std::move(*this);
-  Chain head;
+bool Chain::split_to_slow(size_t n, Chain& head) {
+  if (n == 0) return true;
+  const bool unique = !is_inline() && n != size_ && (Ops::tidy_now(*this) || Ops::tidy(*this));
+  // A hook may have changed the chain: everything is looked at from here on.
+  if (n > size_) return false;
+  if (n == size_) {
+    head = std::move(*this);
+    return true;
+  }
+  if (n < front_size()) {
+    head = split_to(n);
+    return true;
+  }
   if (is_inline()) {
     // The whole first segment goes, with the references in store.
     head.inline_[0] = inline_[0];
@@ -1611,14 +1620,9 @@ Chain Chain::split_to_slow(size_t n) {
     inline_[1] = {};
     head.size_ = n;
     size_ -= n;
-    return head;
+    return true;
   }
-  if (Ops::tidy_now(*this) || Ops::tidy(*this)) {
-    if (n >= size_ || n < front_size()) {
-      // A hook has changed the chain: start again.
-      if (n > size_) internal::fail_length("split_to", n, size_);
-      return split_to(n);
-    }
+  if (unique) {
     if (n == front_size() && !Ops::edge_front(*this) && window_.last - window_.first > 1) {
       // The whole first slot goes, with the references in store.
       SegmentTable* const t = table();
@@ -1633,57 +1637,76 @@ Chain Chain::split_to_slow(size_t n) {
       window_.begin += n;
       size_ -= n;
       Ops::shrink_tidy(*this);
-      return head;
+    } else {
+      Ops::move_prefix(*this, n, head);
     }
-    Ops::move_prefix(*this, n, head);
-    return head;
+    return true;
   }
-  if (n > size_) internal::fail_length("split_to", n, size_);
-  if (is_inline()) return split_to(n);
   if (Ops::edge_front(*this) && n == window_.edge.size) {
     head.inline_[0] = window_.edge;
     head.size_ = n;
     size_ -= n;
     Ops::clear_edge(*this);
-    return head;
+    return true;
   }
   head = slice(0, n);
   consume(n);
-  return head;
+  return true;
+}
+
+bool Chain::split_off_into(size_t n, Chain& rest) {
+  const bool unique = n != 0 && n < size_ && Ops::tidy(*this);
+  // A hook may have changed the chain: everything is looked at from here on.
+  if (n > size_) return false;
+  if (n == size_) return true;
+  if (n == 0) {
+    rest = std::move(*this);
+  } else if (unique) {
+    Ops::move_suffix(*this, n, rest);
+  } else {
+    rest = slice(n, size_ - n);
+    remove_suffix_slow(size_ - n);
+  }
+  return true;
 }
 
 Chain Chain::split_off(size_t n) {
-  if (n > size_) internal::fail_length("split_off", n, size_);
-  if (n == size_) return Chain();
-  if (n == 0) return std::move(*this);
-  const bool unique = Ops::tidy(*this);
-  if (n >= size_ || n == 0) return split_off(n);  // a hook has changed the chain
   Chain rest;
-  if (unique) {
-    Ops::move_suffix(*this, n, rest);
-    return rest;
-  }
-  rest = slice(n, size_ - n);
-  remove_suffix_slow(size_ - n);
+  if (!split_off_into(n, rest)) internal::fail_length("split_off", n, size_);
   return rest;
 }
 
-Bytes Chain::pop() {
-  Ops::tidy(*this);
-  if (empty()) internal::fail("pop of an empty chain");
-  Chain first = split_to(front_size());
-  if (first.segment_count() != 1) {
-    // A hook has changed the front meanwhile: what was cut off too many goes back.
-    Bytes result = first.segment_bytes(0);
-    first.consume(result.size());
-    push_front(std::move(first));
+std::optional<Chain> Chain::try_split_off(size_t n) {
+  std::optional<Chain> rest(std::in_place);
+  if (!split_off_into(n, *rest)) rest.reset();
+  return rest;
+}
+
+std::optional<Bytes> Chain::try_pop() {
+  for (;;) {
+    Ops::tidy(*this);
+    if (empty()) return std::nullopt;
+    std::optional<Chain> first = try_split_to(front_size());
+    if (!first) continue;  // a hook has taken the front meanwhile
+    if (first->segment_count() != 1) {
+      // A hook has changed the front meanwhile: what was cut off too many goes back.
+      Bytes result = first->segment_bytes(0);
+      first->consume(result.size());
+      push_front(*std::move(first));
+      return result;
+    }
+    if (!first->is_inline()) return first->segment_bytes(0);
+    Ops::settle(*first);
+    Bytes result(first->inline_[0]);
+    Ops::reset(*first);
     return result;
   }
-  if (!first.is_inline()) return first.segment_bytes(0);
-  Ops::settle(first);
-  Bytes result(first.inline_[0]);
-  Ops::reset(first);
-  return result;
+}
+
+Bytes Chain::pop() {
+  std::optional<Bytes> first = try_pop();
+  if (!first) internal::fail("pop of an empty chain");
+  return *std::move(first);
 }
 
 Chain Chain::slice(size_t position, size_t count) const {

@@ -87,9 +87,9 @@ ChainBuilder::ChainBuilder(ChainBuilder&& other) noexcept
       block_(std::exchange(other.block_, nullptr)),
       received_(std::exchange(other.received_, 0)),
       taken_(std::exchange(other.taken_, 0)),
-      next_block_(other.next_block_),
-      max_block_(other.max_block_),
-      max_size_(other.max_size_),
+      next_block_(std::exchange(other.next_block_, ChainBuilderOptions().min_block)),
+      max_block_(std::exchange(other.max_block_, ChainBuilderOptions().max_block)),
+      max_size_(std::exchange(other.max_size_, internal::kMaxSize)),
       extra_(std::move(other.extra_)),
       credits_(std::exchange(other.credits_, 0)) {}
 
@@ -346,24 +346,39 @@ bool ChainBuilder::try_append(ByteView bytes) {
   return true;
 }
 
-void ChainBuilder::push_back(Bytes&& bytes) {
-  if (bytes.size() > max_size_ || size() > max_size_ - bytes.size()) {
-    internal::fail_length("push_back past max_size",
-                          internal::checked_sum("push_back", size(), bytes.size()), max_size_);
-  }
+bool ChainBuilder::try_push_back(Bytes&& bytes) {
+  if (bytes.size() > max_size_ || size() > max_size_ - bytes.size()) return false;
   seal();
   sealed_.push_back(std::move(bytes));
   set_limit();
+  return true;
 }
 
-void ChainBuilder::push_back(Chain&& chain) {
-  if (chain.size() > max_size_ || size() > max_size_ - chain.size()) {
-    internal::fail_length("push_back past max_size",
-                          internal::checked_sum("push_back", size(), chain.size()), max_size_);
-  }
+bool ChainBuilder::try_push_back(Chain&& chain) {
+  if (chain.size() > max_size_ || size() > max_size_ - chain.size()) return false;
   seal();
   sealed_.push_back(std::move(chain));
   set_limit();
+  return true;
+}
+
+void ChainBuilder::push_back(Bytes&& bytes) {
+  if (!try_push_back(std::move(bytes))) {
+    internal::fail_length("push_back past max_size",
+                          internal::checked_sum("push_back", size(), bytes.size()), max_size_);
+  }
+}
+
+void ChainBuilder::push_back(Chain&& chain) {
+  if (!try_push_back(std::move(chain))) {
+    internal::fail_length("push_back past max_size",
+                          internal::checked_sum("push_back", size(), chain.size()), max_size_);
+  }
+}
+
+std::optional<ChainBuilder::Hole> ChainBuilder::try_reserve_hole(size_t n) {
+  if (n > max_size_ || size() > max_size_ - n) return std::nullopt;
+  return reserve_hole(n);
 }
 
 ChainBuilder::Hole ChainBuilder::reserve_hole(size_t n) {
@@ -451,8 +466,8 @@ Chain ChainBuilder::freeze() && {
     internal::fail_value("freeze with", open, "open holes");
   }
   Chain result = take();
-  leave_block();
-  extra_.reset();
+  // The old state goes with a moved-from builder, options and all.
+  *this = ChainBuilder();
   return result;
 }
 

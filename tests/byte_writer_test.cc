@@ -138,8 +138,8 @@ enum class Kind : uint16_t { small = 0x0102 };
 
 TEST(ByteWriterTest, EnumsGoOutAsTheirNumbers) {
   bight::BytesBuilder out;
-  out.put_be(Kind::small);
-  out.put_le(Kind::small);
+  out.put_be<Kind>(Kind::small);
+  out.put_le<Kind>(Kind::small);
   EXPECT_EQ(text_of(out), "\x01\x02\x02\x01");
 }
 

@@ -45,7 +45,9 @@ class ByteView {
       : data_(static_cast<const std::byte*>(data)), size_(size) {}
   constexpr ByteView(const std::byte* data, size_t size) noexcept : data_(data), size_(size) {}
 
-  // A literal without its NUL; an array of char that does not end in NUL is taken whole.
+  // A literal without its NUL. Beware of a const array of char that is no literal: a last NUL is
+  // left out of it too (pass ByteView(array, sizeof(array)) or a span for a field of fixed size);
+  // one that does not end in NUL is taken whole.
   template <size_t N>
   ByteView(const char (&text)[N]) noexcept
       : data_(reinterpret_cast<const std::byte*>(text)), size_(text[N - 1] == '\0' ? N - 1 : N) {}

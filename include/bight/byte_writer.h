@@ -46,12 +46,14 @@ class WriterOperations {
   void put_u8(uint8_t value) { *self().extend(1) = static_cast<std::byte>(value); }
   void put_byte(std::byte value) { *self().extend(1) = value; }
   // Integers, enums, float and double of 1, 2, 4 or 8 bytes, big- or little-endian, bit for bit.
+  // The type is written at the call (put_be<uint16_t>(x + 1)): deduced, it would be the promoted
+  // one, and the width on the wire with it.
   template <class T>
-  void put_be(T value) {
+  void put_be(std::type_identity_t<T> value) {
     store_be<T>(self().extend(sizeof(T)), value);
   }
   template <class T>
-  void put_le(T value) {
+  void put_le(std::type_identity_t<T> value) {
     store_le<T>(self().extend(sizeof(T)), value);
   }
   // The low `width` bytes of `value`. Precondition: `width <= 8` (checked in every build).
@@ -81,14 +83,14 @@ class WriterOperations {
 
   [[nodiscard]] bool try_put_u8(uint8_t value) { return try_put_be<uint8_t>(value); }
   template <class T>
-  [[nodiscard]] bool try_put_be(T value) {
+  [[nodiscard]] bool try_put_be(std::type_identity_t<T> value) {
     std::byte* const place = self().try_extend(sizeof(T));
     if (place == nullptr) return false;
     store_be<T>(place, value);
     return true;
   }
   template <class T>
-  [[nodiscard]] bool try_put_le(T value) {
+  [[nodiscard]] bool try_put_le(std::type_identity_t<T> value) {
     std::byte* const place = self().try_extend(sizeof(T));
     if (place == nullptr) return false;
     store_le<T>(place, value);

@@ -16,6 +16,7 @@
 #ifndef BIGHT_BYTES_H_
 #define BIGHT_BYTES_H_
 
+#include <array>
 #include <compare>
 #include <concepts>
 #include <cstddef>
@@ -54,22 +55,44 @@ class StaticBytes {
   template <size_t N>
   consteval StaticBytes(const char (&text)[N]) noexcept  // NOLINT: implicit by design
       : chars_(text), size_(text[N - 1] == '\0' ? N - 1 : N) {}
-  // All of a constexpr array or array-like with static storage.
+  template <size_t N>
+  consteval StaticBytes(const char8_t (&text)[N]) noexcept  // NOLINT
+      : utf8_(text), size_(text[N - 1] == u8'\0' ? N - 1 : N) {}
+  // All of a constexpr array with static storage.
   template <size_t N>
   consteval StaticBytes(const std::byte (&bytes)[N]) noexcept  // NOLINT
       : bytes_(bytes), size_(N) {}
+  template <size_t N>
+  consteval StaticBytes(const unsigned char (&bytes)[N]) noexcept  // NOLINT
+      : u8_(bytes), size_(N) {}
+  template <size_t N>
+  consteval StaticBytes(const std::array<char, N>& bytes) noexcept  // NOLINT
+      : chars_(bytes.data()), size_(N) {}
+  template <size_t N>
+  consteval StaticBytes(const std::array<std::byte, N>& bytes) noexcept  // NOLINT
+      : bytes_(bytes.data()), size_(N) {}
+  template <size_t N>
+  consteval StaticBytes(const std::array<unsigned char, N>& bytes) noexcept  // NOLINT
+      : u8_(bytes.data()), size_(N) {}
+  // What a constant view with static storage views.
   consteval StaticBytes(std::string_view text) noexcept  // NOLINT
       : chars_(text.data()), size_(text.size()) {}
   consteval StaticBytes(std::span<const std::byte> bytes) noexcept  // NOLINT
       : bytes_(bytes.data()), size_(bytes.size()) {}
 
   const std::byte* data() const noexcept {
-    return bytes_ != nullptr ? bytes_ : reinterpret_cast<const std::byte*>(chars_);
+    if (bytes_ != nullptr) return bytes_;
+    if (u8_ != nullptr) return reinterpret_cast<const std::byte*>(u8_);
+    if (utf8_ != nullptr) return reinterpret_cast<const std::byte*>(utf8_);
+    return reinterpret_cast<const std::byte*>(chars_);
   }
   constexpr size_t size() const noexcept { return size_; }
 
  private:
+  // One of them is set; a constant expression cannot cast between them.
   const char* chars_ = nullptr;
+  const char8_t* utf8_ = nullptr;
+  const unsigned char* u8_ = nullptr;
   const std::byte* bytes_ = nullptr;
   size_t size_ = 0;
 };
@@ -157,10 +180,10 @@ class Bytes {
   [[nodiscard]] static Bytes from_owner(T&& owner, std::span<const std::byte> bytes);
 
   // Refers to `bytes`, which somebody else owns, and calls `release(bytes)` or `release()` exactly
-  // once when the last handle is dropped, on the thread that drops it. `release` is moved, never
-  // copied, called as an rvalue, and must not throw; it may use any chain or handle, but not one
-  // that is being destroyed. Without bytes it is called at once.
-  // O(1), one allocation. Fails with bad_alloc; `release` is then untouched and not called.
+  // once when the last handle is dropped, on the thread that drops it. `release` is moved (an
+  // lvalue is copied once, when the block is made), called as an rvalue, and must not throw; it may
+  // use any chain or handle, but not one that is being destroyed. Without bytes it is called at
+  // once. O(1), one allocation. Fails with bad_alloc; `release` is then untouched and not called.
   template <class F>
   requires internal::ReleaseFunction<std::decay_t<F>>
   [[nodiscard]] static Bytes with_release(std::span<const std::byte> bytes, F&& release);
@@ -193,6 +216,9 @@ class Bytes {
     return find_byte(value, from);
   }
   std::optional<size_t> find(char value, size_t from = 0) const noexcept {
+    return find_byte(static_cast<std::byte>(value), from);
+  }
+  std::optional<size_t> find(uint8_t value, size_t from = 0) const noexcept {
     return find_byte(static_cast<std::byte>(value), from);
   }
   std::optional<size_t> find(int, size_t = 0) const = delete;  // say which byte: char or std::byte

@@ -134,7 +134,8 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
     end_ += n;
     return place;
   }
-  // The same; null when the builder is fixed or limited and has no room.
+  // The same; null when the builder is fixed or limited and has no room (or there is no block and
+  // `n` is 0).
   std::byte* try_extend(size_t n) {
     if (spare() < n && !try_reserve(n)) return nullptr;
     std::byte* const place = end_;
@@ -217,8 +218,9 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   // changes when that much headroom is there.
   // O(1), one reference. Fails with bad_alloc (only when a new block is needed), unchanged.
   [[nodiscard]] Bytes take(size_t headroom = 0);
-  // Freezes what is written and ends: the builder is empty and without a block afterwards. The
-  // block's reference goes to the result. O(1), no reference taken.
+  // Freezes what is written and ends: the builder is empty and without a block afterwards, and its
+  // options are the default ones (as those of a builder that was moved from). The block's
+  // reference goes to the result. O(1), no reference taken.
   [[nodiscard]] Bytes freeze() &&;
 
   // Splits off a builder over the first `n` written bytes (with the headroom); `*this` keeps the
@@ -269,6 +271,7 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   friend class ChainBuilder;
 
   static constexpr uintptr_t kFixed = 2;  // bit of block_: carved
+  static constexpr uint32_t kGrowthPercent = 200;
   // A block that a full one is replaced with is at least as large as it was, up to this.
   static constexpr size_t kSameCapacityLimit = size_t{64} << 10;
 
@@ -298,6 +301,8 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   // Begins to write in `block`, whose reference it takes over, behind `front` bytes.
   void adopt_block(internal::Block* block, size_t front) noexcept;
   BIGHT_API Bytes take_and_replace_block(size_t headroom);
+  // freeze(), with the options kept.
+  Bytes freeze_and_leave_block() noexcept;
   // A builder over part of this one's region, with a reference of its own.
   BytesBuilder region(std::byte* base, std::byte* begin, std::byte* end,
                       std::byte* region_end) noexcept;
@@ -323,7 +328,7 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   uintptr_t block_ = 0;
   size_t received_ = 0;  // bytes known to have come by commit(); <= size()
   size_t max_size_ = internal::kMaxSize;
-  uint32_t growth_percent_ = 200;
+  uint32_t growth_percent_ = kGrowthPercent;
   uint32_t headroom_ = 0;
 };
 
@@ -343,9 +348,9 @@ inline BytesBuilder::BytesBuilder(BytesBuilder&& other) noexcept
       region_end_(std::exchange(other.region_end_, nullptr)),
       block_(std::exchange(other.block_, 0)),
       received_(std::exchange(other.received_, 0)),
-      max_size_(other.max_size_),
-      growth_percent_(other.growth_percent_),
-      headroom_(other.headroom_) {}
+      max_size_(std::exchange(other.max_size_, internal::kMaxSize)),
+      growth_percent_(std::exchange(other.growth_percent_, kGrowthPercent)),
+      headroom_(std::exchange(other.headroom_, 0)) {}
 
 inline void BytesBuilder::swap(BytesBuilder& other) noexcept {
   std::swap(base_, other.base_);
@@ -399,7 +404,7 @@ inline void BytesBuilder::remove_prefix(size_t n) {
 template <std::ranges::input_range R>
 requires(internal::kIsByte<std::ranges::range_value_t<R>>) void BytesBuilder::append_range(
     R&& range) {
-  if constexpr (internal::ByteRange<R>) {
+  if constexpr (std::is_convertible_v<R&, ByteView>) {
     append(ByteView(range));
   } else {
     struct Restore {
@@ -416,6 +421,14 @@ requires(internal::kIsByte<std::ranges::range_value_t<R>>) void BytesBuilder::ap
 }
 
 inline Bytes BytesBuilder::freeze() && {
+  Bytes frozen = freeze_and_leave_block();
+  max_size_ = internal::kMaxSize;
+  growth_percent_ = kGrowthPercent;
+  headroom_ = 0;
+  return frozen;
+}
+
+inline Bytes BytesBuilder::freeze_and_leave_block() noexcept {
   count_sealed();
   const internal::Segment written{begin_, size(), block_ & ~kFixed};
   base_ = begin_ = end_ = limit_ = region_end_ = nullptr;

@@ -98,7 +98,8 @@ class Chain {
   Chain(Chain&& other) noexcept;
   Chain& operator=(const Chain& other) noexcept;
   Chain& operator=(Chain&& other) noexcept;
-  // Drops the segments that no other handle keeps; without recursion, O(segments held alone).
+  // Drops the segments that no other handle keeps: O(segments held alone), without recursion over
+  // them (owners that themselves hold chains nest as deep as they do).
   ~Chain() {
     if (is_inline()) {
       drop_inline();
@@ -152,6 +153,9 @@ class Chain {
   std::optional<size_t> find(char value, size_t from = 0) const noexcept {
     return find(static_cast<std::byte>(value), from);
   }
+  std::optional<size_t> find(uint8_t value, size_t from = 0) const noexcept {
+    return find(static_cast<std::byte>(value), from);
+  }
   std::optional<size_t> find(int, size_t = 0) const = delete;  // say which byte: char or std::byte
   // The first place of `needle` that lies wholly in `[from, from + limit)`, also across segments.
   // An empty needle is found at `from` when `from <= size()`. O(bytes looked at + needle), whatever
@@ -200,7 +204,7 @@ class Chain {
   void push_front(const Bytes& bytes) { push_front(Bytes(bytes)); }
   void push_front(Bytes&& bytes);
   // O(segments of `chain`), or O(1) when one of the two has at most one segment. `chain` may be
-  // `*this`. An rvalue is empty afterwards.
+  // `*this`. Another rvalue is empty afterwards.
   void push_back(const Chain& chain) { push_back(Chain(chain)); }
   BIGHT_API void push_back(Chain&& chain);
   void push_front(const Chain& chain) { push_front(Chain(chain)); }
@@ -233,13 +237,15 @@ class Chain {
   // Precondition: `n <= size()` (checked). O(1) within the first segment (several cuts from one
   // segment share one atomic operation), else O(segments cut).
   [[nodiscard]] Chain split_to(size_t n);
+  // Empty optional when there are not so many bytes, also when a release hook that had to run first
+  // has taken them.
   [[nodiscard]] std::optional<Chain> try_split_to(size_t n);
   // Splits off all but the first `n` bytes and returns them; `*this` keeps the first `n`.
   [[nodiscard]] BIGHT_API Chain split_off(size_t n);
-  [[nodiscard]] std::optional<Chain> try_split_off(size_t n);
+  [[nodiscard]] BIGHT_API std::optional<Chain> try_split_off(size_t n);
   // Removes the first segment and returns it. Precondition: not empty (checked).
   [[nodiscard]] BIGHT_API Bytes pop();
-  [[nodiscard]] std::optional<Bytes> try_pop();
+  [[nodiscard]] BIGHT_API std::optional<Bytes> try_pop();
 
   // `[position, position + count)` as a chain of its own. Precondition: the range lies in
   // `[0, size()]` (checked). O(log segments) when it shares the table (more than two segments
@@ -368,7 +374,9 @@ class Chain {
   BIGHT_API void drop_dead_table() noexcept;
   BIGHT_API void consume_slow(size_t n) noexcept;
   BIGHT_API void remove_suffix_slow(size_t n) noexcept;
-  BIGHT_API Chain split_to_slow(size_t n);
+  // False when there are not so many bytes (any more).
+  [[nodiscard]] BIGHT_API bool split_to_slow(size_t n, Chain& head);
+  [[nodiscard]] bool split_off_into(size_t n, Chain& rest);
   // Take `segment` over and leave it empty; a hook may empty it before.
   BIGHT_API void push_back_slow(Segment& segment);
   BIGHT_API void push_front_slow(Segment& segment);
@@ -405,7 +413,7 @@ static_assert(std::is_nothrow_move_constructible_v<Chain> &&
 
 // Replaces `[position, position + count)` of `chain` by `replacement`: inserts with count 0, erases
 // with an empty replacement. No byte moves. Precondition: the range lies in `[0, size()]`
-// (checked). O(segments). Strong guarantee.
+// (checked). O(segments). Strong guarantee. `splice(c, p, n, std::move(c))` empties `c` first.
 BIGHT_API void splice(Chain& chain, size_t position, size_t count, Chain replacement);
 
 // Implementation details follow.
@@ -530,6 +538,7 @@ inline Chain::Chain(Chain&& other) noexcept : size_(other.size_), word_(other.wo
 }
 
 inline void Chain::swap(Chain& other) noexcept {
+  if (&other == this) return;
   Chain taken(std::move(other));
   ::new (static_cast<void*>(&other)) Chain(std::move(*this));
   ::new (static_cast<void*>(this)) Chain(std::move(taken));
@@ -697,23 +706,16 @@ inline Chain Chain::split_to(size_t n) {
     advance_front(n);
     return Chain(Segment{data, n, word});
   }
-  if (n > size_) internal::fail_length("split_to", n, size_);
-  return split_to_slow(n);
+  Chain head;
+  if (n > size_ || !split_to_slow(n, head)) internal::fail_length("split_to", n, size_);
+  return head;
 }
 
 inline std::optional<Chain> Chain::try_split_to(size_t n) {
-  if (n > size_) return std::nullopt;
-  return split_to(n);
-}
-
-inline std::optional<Chain> Chain::try_split_off(size_t n) {
-  if (n > size_) return std::nullopt;
-  return split_off(n);
-}
-
-inline std::optional<Bytes> Chain::try_pop() {
-  if (empty()) return std::nullopt;
-  return pop();
+  if (n < front_size()) return split_to(n);
+  std::optional<Chain> head(std::in_place);
+  if (n > size_ || !split_to_slow(n, *head)) head.reset();
+  return head;
 }
 
 inline std::optional<Chain> Chain::try_slice(size_t position, size_t count) const {

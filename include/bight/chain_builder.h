@@ -106,7 +106,8 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   BIGHT_API size_t prepare_iovec(size_t n, std::span<iovec> entries);
 #endif
   // Takes the first `n` prepared bytes as written, across pieces (in place: not a copy).
-  // Precondition: at most as many as are prepared (checked in every build). Within the current
+  // Precondition: `n` is at most the room that there is, prepared or not: the rest of the current
+  // block and the prepared pieces behind it (checked in every build). Within the current
   // block it cannot fail; across pieces it fails with bad_alloc and changes nothing.
   void commit(size_t n) {
     if (BIGHT_UNLIKELY(spare() < n)) {
@@ -124,7 +125,7 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
     end_ += n;
     return place;
   }
-  // The same; null when max_size leaves no room.
+  // The same; null when max_size leaves no room (or there is no block and `n` is 0).
   std::byte* try_extend(size_t n) {
     if (BIGHT_UNLIKELY(spare() < n) && !try_refill(n)) return nullptr;
     std::byte* const place = end_;
@@ -147,23 +148,31 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   BIGHT_API void push_back(Bytes&& bytes);
   void push_back(const Chain& chain) { push_back(Chain(chain)); }
   BIGHT_API void push_back(Chain&& chain);
+  // False and nothing changed, the argument included, when max_size leaves no room.
+  [[nodiscard]] bool try_push_back(const Bytes& bytes) { return try_push_back(Bytes(bytes)); }
+  [[nodiscard]] BIGHT_API bool try_push_back(Bytes&& bytes);
+  [[nodiscard]] bool try_push_back(const Chain& chain) { return try_push_back(Chain(chain)); }
+  [[nodiscard]] BIGHT_API bool try_push_back(Chain&& chain);
 
   // Leaves `n` contiguous bytes open, to be filled later (a length prefix).
   // Fails with bad_alloc, unchanged.
+  // A hole of size 0 is never open. A builder that is moved takes its holes along.
   [[nodiscard]] BIGHT_API Hole reserve_hole(size_t n);
+  // Empty optional and nothing changed when max_size leaves no room.
+  [[nodiscard]] BIGHT_API std::optional<Hole> try_reserve_hole(size_t n);
   // Completes the hole; again overwrites it. Precondition: `bytes.size() == hole.size()`, and the
   // hole is of this builder and not yet taken or truncated away (checked in every build).
   // O(log holes). The try_ form answers false and changes nothing.
   BIGHT_API void fill(Hole hole, ByteView bytes);
   [[nodiscard]] BIGHT_API bool try_fill(Hole hole, ByteView bytes) noexcept;
   template <class T>
-  void fill_be(Hole hole, T value) {
+  void fill_be(Hole hole, std::type_identity_t<T> value) {
     std::byte bytes[sizeof(T)];
     store_be<T>(bytes, value);
     fill(hole, ByteView(bytes, sizeof(T)));
   }
   template <class T>
-  void fill_le(Hole hole, T value) {
+  void fill_le(Hole hole, std::type_identity_t<T> value) {
     std::byte bytes[sizeof(T)];
     store_le<T>(bytes, value);
     fill(hole, ByteView(bytes, sizeof(T)));
@@ -179,7 +188,8 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   // Freezes what is written, up to the first open hole, and returns it; the builder goes on behind.
   // O(1), or O(segments taken) when a hole is open. Fails with bad_alloc, unchanged.
   [[nodiscard]] BIGHT_API Chain take();
-  // Freezes everything and ends: the builder is empty and without blocks afterwards.
+  // Freezes everything and ends: the builder is empty and without blocks afterwards, and its
+  // options are the default ones.
   // Precondition: no open hole (checked in every build).
   [[nodiscard]] BIGHT_API Chain freeze() &&;
 

@@ -70,9 +70,11 @@ class [[nodiscard]] ReadResult {
   // The value. Precondition: the status is ok (checked in every build).
   const T& operator*() const& noexcept { return checked(), *value_; }
   T& operator*() & noexcept { return checked(), *value_; }
-  T&& operator*() && noexcept { return checked(), *std::move(value_); }
-  const T* operator->() const noexcept { return checked(), &*value_; }
-  T* operator->() noexcept { return checked(), &*value_; }
+  // By value, and no -> on a temporary: what is bound to it in a range-for must not die first.
+  T operator*() && noexcept { return checked(), *std::move(value_); }
+  const T* operator->() const& noexcept { return checked(), &*value_; }
+  T* operator->() & noexcept { return checked(), &*value_; }
+  const T* operator->() const&& = delete;
 
  private:
   void checked() const noexcept {
