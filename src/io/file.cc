@@ -1,6 +1,7 @@
 #include "bight/io/file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -10,7 +11,9 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <utility>
 
+#include "bight/bytes.h"
 #include "bight/io/fd_sink.h"
 #include "bight/io/fd_source.h"
 #include "bight/io/read.h"
@@ -48,6 +51,27 @@ struct SinkAt {
     return file.write_some_at(offset, from);
   }
 };
+
+// A mapped range: the owner behind the bytes of map().
+class Mapping {
+ public:
+  Mapping(void* base, size_t size) noexcept : base_(base), size_(size) {}
+  Mapping(Mapping&& other) noexcept
+      : base_(std::exchange(other.base_, nullptr)), size_(other.size_) {}
+  Mapping& operator=(Mapping&&) = delete;
+  ~Mapping() {
+    if (base_ != nullptr) ::munmap(base_, size_);
+  }
+
+ private:
+  void* base_;
+  size_t size_;
+};
+
+size_t page_size() noexcept {
+  static const auto size = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
 
 }  // namespace
 
@@ -164,6 +188,38 @@ IoResult File::write_at(uint64_t offset, ByteView bytes) const noexcept {
     }
   }
   return {written, IoKind::data, 0, nullptr};
+}
+
+IoResult File::map(uint64_t offset, size_t size, Bytes& into) const {
+  struct stat about;
+  if (::fstat(fd_, &about) != 0) return internal::result_of_failure("fstat");
+  const auto end = static_cast<uint64_t>(about.st_size);
+  if (S_ISREG(about.st_mode)) {
+    // A page that lies wholly behind the end must never be touched.
+    const uint64_t there = offset < end ? end - offset : 0;
+    if (size > there) {
+      IoResult result;
+      if (there != 0) result = map(offset, static_cast<size_t>(there), into);
+      if (result.is_error()) return result;
+      if (there == 0) into.clear();
+      return {result.bytes, IoKind::eof, 0, "mmap"};
+    }
+  }
+  if (size == 0) {
+    into.clear();
+    return {0, IoKind::data, 0, "mmap"};
+  }
+  const auto lead = static_cast<size_t>(offset % page_size());
+  if (!is_valid(offset, size) || size > std::numeric_limits<size_t>::max() - lead) {
+    return IoResult::failed(EOVERFLOW, "mmap");
+  }
+  // Private: a file that is sealed against writing can be mapped so by every kernel.
+  void* const base =
+      ::mmap(nullptr, size + lead, PROT_READ, MAP_PRIVATE, fd_, static_cast<off_t>(offset - lead));
+  if (base == MAP_FAILED) return internal::result_of_failure("mmap");
+  Mapping mapping(base, size + lead);
+  into = Bytes::from_owner(std::move(mapping), {static_cast<const std::byte*>(base) + lead, size});
+  return {size, IoKind::data, 0, "mmap"};
 }
 
 IoResult File::read_some(std::span<const iovec> into) noexcept {

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "bight/byte_view.h"
+#include "bight/bytes.h"
 #include "bight/chain.h"
 #include "bight/chain_builder.h"
 #include "bight/config.h"
@@ -85,6 +86,17 @@ class File {
   // data with all of them, or fewer with an error.
   BIGHT_IO_API IoResult write_at(uint64_t offset, const Chain& bytes) const noexcept;
   BIGHT_IO_API IoResult write_at(uint64_t offset, ByteView bytes) const noexcept;
+
+  // Puts `[offset, offset + size)` into `into` as it lies in the page cache: nothing is read or
+  // copied now, and the range is unmapped when the last slice dies, also after this File was
+  // closed. `offset` need not be aligned. data with all of it; eof with what there is when the file
+  // ends before, none included. `into` is unchanged by an error (such as ENODEV: cannot be mapped).
+  //
+  // Writers of the file are seen through the mapping. If somebody makes the file shorter, touching
+  // the bytes that are gone raises SIGBUS, which ends the process: map files that nobody truncates
+  // (replaced ones are safe, see write_file_atomic), or memory that is sealed (sealed_memory.h).
+  // One fstat and one mmap. Fails with bad_alloc, unchanged.
+  BIGHT_IO_API IoResult map(uint64_t offset, size_t size, Bytes& into) const;
 
   // ---- At the file's position: ByteSource and ByteSink -----------------------------------------
 
