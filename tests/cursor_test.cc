@@ -18,6 +18,7 @@
 
 #include "bight/bytes.h"
 #include "bight/chain.h"
+#include "bight/chain_builder.h"
 #include "bight/copy_audit.h"
 
 namespace bight {
@@ -1451,6 +1452,35 @@ TEST(CursorTest, FindsAcrossFalseStarts) {
   EXPECT_EQ(Cursor(chain).find("aaab"), 2u);
   EXPECT_EQ(Cursor(chain).find("aaaaab"), 0u);
   EXPECT_EQ(Cursor(chain).find("aaaaaab"), std::nullopt);
+}
+
+// chain-R07, chain-R09: how much there is, and whether all of it was read
+TEST(CursorTest, AtEndSaysWhetherAllWasRead) {
+  Chain chain;
+  for (const char letter : {'a', 'b', 'd'})
+    chain.push_back(Bytes::copy_of(std::string(600, letter)));
+  Cursor in(chain);
+  EXPECT_EQ(in.remaining(), 1800u);
+  ASSERT_TRUE(in.try_skip(10));
+  EXPECT_FALSE(in.at_end());
+  EXPECT_EQ(in.position(), 10u);
+  ASSERT_TRUE(in.try_skip(1790));
+  EXPECT_TRUE(in.at_end());
+  EXPECT_EQ(in.position(), 1800u);
+}
+
+// chain-R17: what was taken is read while the builder goes on behind it
+TEST(CursorTest, ReadsWhatWasTakenWhileTheBuilderGoesOn) {
+  ChainBuilder out;
+  out.append(std::string(1000, 'w'));
+  const Chain first = out.take();
+  Cursor in(first);
+  ASSERT_TRUE(in.try_skip(990));
+  out.append(std::string(500, 'x'));
+  EXPECT_EQ(in.try_read_chain(10).value(), ByteView(std::string(10, 'w')));
+  EXPECT_TRUE(in.at_end());
+  EXPECT_EQ(out.size(), 500u);
+  EXPECT_EQ(out.take(), ByteView(std::string(500, 'x')));
 }
 
 // chain-R01, chain-R08
