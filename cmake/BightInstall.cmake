@@ -9,7 +9,7 @@ if(BIGHT_IO)
   set(bight_left_out)
 else()
   # These need Abseil.
-  set(bight_left_out REGEX "/bight/(io|testing|interop)$" EXCLUDE)
+  set(bight_left_out REGEX "/bight/(io|testing)$" EXCLUDE)
 endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/bight"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
@@ -42,6 +42,7 @@ write_basic_package_version_file(
 install(FILES
   "${PROJECT_BINARY_DIR}/cmake/bight-config.cmake"
   "${PROJECT_BINARY_DIR}/cmake/bight-config-version.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/BightAsio.cmake"
   DESTINATION "${bight_cmake_dir}")
 
 # pkg-config: the prefix is computed from where the file lies, so that an installed tree can move.

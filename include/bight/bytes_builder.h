@@ -79,6 +79,8 @@ class BytesBuilder : public WriterOperations<BytesBuilder> {
   size_t capacity() const noexcept { return static_cast<size_t>(limit_ - begin_); }
   size_t spare() const noexcept { return static_cast<size_t>(limit_ - end_); }
   size_t headroom() const noexcept { return static_cast<size_t>(begin_ - base_); }
+  // What size() can come to at most: the limit it was made with, or all there is if it is fixed.
+  size_t max_size() const noexcept { return is_fixed() ? capacity() : max_size_; }
   // True for a builder from carve(): it never grows, slides or reclaims.
   bool is_fixed() const noexcept { return (block_ & kFixed) != 0; }
 
