@@ -436,6 +436,11 @@ struct LargeCache {
 };
 constinit LargeCache large_cache;
 
+// What a kept block keeps from the system: the payload and its header's memory.
+size_t cost_of(const ApartBlock* block) noexcept {
+  return block->bytes + class_total(class_of(sizeof(ApartBlock) - kHeader));
+}
+
 // Takes blocks out, oldest first, until at most `limit` bytes are kept and one more fits; returns
 // them linked. Under the lock.
 Block* evict_large(size_t limit) noexcept {
@@ -444,7 +449,7 @@ Block* evict_large(size_t limit) noexcept {
   while (gone < large_cache.count && (large_cache.bytes.load(std::memory_order_relaxed) > limit ||
                                       large_cache.count - gone >= LargeCache::kMost)) {
     ApartBlock* const block = large_cache.blocks[gone++];
-    large_cache.bytes.fetch_sub(block->bytes, std::memory_order_relaxed);
+    large_cache.bytes.fetch_sub(cost_of(block), std::memory_order_relaxed);
     block->next_free = evicted;
     evicted = block;
   }
@@ -471,7 +476,7 @@ void trim_large(size_t limit) noexcept {
 void release_mapped(Block* dead) noexcept {
   ApartBlock* const block = static_cast<ApartBlock*>(dead);
   const size_t limit = limits.large_bytes.load(std::memory_order_relaxed);
-  if (!kCaching || block->bytes > limit) {
+  if (!kCaching || cost_of(block) > limit) {
     unmap(block);
     return;
   }
@@ -482,9 +487,9 @@ void release_mapped(Block* dead) noexcept {
     unmap(block);
     return;
   }
-  Block* const evicted = evict_large(limit - block->bytes);
+  Block* const evicted = evict_large(limit - cost_of(block));
   large_cache.blocks[large_cache.count++] = block;
-  large_cache.bytes.fetch_add(block->bytes, std::memory_order_relaxed);
+  large_cache.bytes.fetch_add(cost_of(block), std::memory_order_relaxed);
   large_cache.lock.release();
   unmap_list(evicted);
 }
@@ -508,7 +513,7 @@ ApartBlock* take_large(size_t bytes) noexcept {
     std::copy(large_cache.blocks + best + 1, large_cache.blocks + large_cache.count,
               large_cache.blocks + best);
     --large_cache.count;
-    large_cache.bytes.fetch_sub(found->bytes, std::memory_order_relaxed);
+    large_cache.bytes.fetch_sub(cost_of(found), std::memory_order_relaxed);
   }
   large_cache.lock.release();
   return found;
@@ -746,9 +751,9 @@ void set_cache_limits(const CacheLimits& wanted) noexcept {
   limits.large_bytes.store(wanted.large_bytes, std::memory_order_relaxed);
   limits.wipe_large.store(wanted.wipe_large, std::memory_order_relaxed);
   ThreadState& t = state;
+  trim_large(wanted.large_bytes);  // first: the headers go to the thread's cache
   if (t.granted_bytes > wanted.thread_bytes) flush_thread(t, false);
   if (depot_bytes.load(std::memory_order_relaxed) > wanted.depot_bytes) trim_depot();
-  trim_large(wanted.large_bytes);
 }
 
 CacheLimits cache_limits() noexcept {
@@ -764,10 +769,10 @@ CacheLimits cache_limits() noexcept {
 void trim_caches() noexcept {
   using namespace internal;
   ThreadState& t = state;
+  trim_large(0);  // first: the headers go to the thread's cache
   t.trim_epoch = trim_epoch.fetch_add(1, std::memory_order_relaxed) + 1;
   flush_thread(t, false);
   trim_depot();
-  trim_large(0);
 }
 
 MemoryTotals memory_totals() noexcept {

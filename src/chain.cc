@@ -36,7 +36,7 @@ using internal::Slot;
 
 namespace {
 
-constexpr uint32_t kFirstTable = 4;
+constexpr uint32_t kFirstTable = 8;
 // A chain that shows at most this many segments of a shared table takes references of its own
 // rather than claim slots: a claim saves little there and pins the rest of the table.
 constexpr uint32_t kNeverClaims = 16;
@@ -1712,6 +1712,7 @@ Chain Chain::slice(size_t position, size_t count) const {
   result.window_.begin = window_.begin + from;
   result.window_.first = first;
   result.window_.last = last;
+  result.window_.flags = kShared;
   result.window_.known = window_.known;
   result.size_ = shown;
   const size_t in_edge = count - shown;
@@ -1755,15 +1756,16 @@ std::span<const std::byte> Chain::pull_up(size_t n) {
   if (n == 0) return {};
   if (n <= front_size()) return segment(0).first(n);
   internal::Block* const block = internal::allocate_block(n);
-  Bytes flat(Segment{block->storage, n, internal::word_of(block)});
+  std::byte* const storage = block->storage;
+  Bytes flat(Segment{storage, n, internal::word_of(block)});
   // On a copy, so that a failed push leaves this chain as it was and hooks run on a whole one.
   Chain rest = slice(n, size_ - n);
   rest.push_front(std::move(flat));
-  copy_to({block->storage, n});
+  copy_to({storage, n});
   swap(rest);
   rest.clear();
-  Ops::tidy(*this);  // what was pulled up is not kept until the next change
-  return {block->storage, n};
+  Ops::tidy(*this);     // what was pulled up is not kept until the next change
+  return {storage, n};  // not through the block: a hook may have cleared this chain
 }
 
 std::optional<std::span<std::byte>> Chain::try_mutable(size_t i) noexcept {

@@ -51,7 +51,13 @@ static_assert(class_of(kLargeFrom) == kSizeClasses - 1);
 
 // Free memory, linked. Lies where a block's header was, and leaves all of it but `release` as it
 // was, so that a block that comes back needs only its count and that word anew.
-struct FreeNode {
+// may_alias: the link is stored where the compiler has seen a Block's function pointer.
+#if defined(__GNUC__) || defined(__clang__)
+#define BIGHT_MAY_ALIAS __attribute__((may_alias))
+#else
+#define BIGHT_MAY_ALIAS
+#endif
+struct BIGHT_MAY_ALIAS FreeNode {
   uint64_t block_refs_and_kind;
   FreeNode* next;
   std::byte* block_storage;

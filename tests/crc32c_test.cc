@@ -1,4 +1,4 @@
-#include "examples/image_transfer/crc32c.h"
+#include "examples/support/crc32c.h"
 
 #include <gtest/gtest.h>
 

@@ -340,6 +340,45 @@ TEST_F(IoFdTest, ABlockingReadUnderATimerLosesNothing) {
   EXPECT_EQ(into.take(), text);
 }
 
+// The descriptor's own calls hide interruptions too, for those who call them directly.
+TEST_F(IoFdTest, OneCallThatIsInterruptedWhileItWaitsIsMadeAgain) {
+  Ends ends = make_sockets();
+  std::string place(100, '.');
+  const iovec room{place.data(), place.size()};
+  const SignalCounter alarms(SIGALRM);
+  std::thread writer = quiet_thread([&] {
+    ::usleep(20000);
+    EXPECT_EQ(::write(ends.a.fd(), "late", 4), 4);
+  });
+  {
+    const Timer timer;
+    EXPECT_EQ(FdSource(ends.b.fd()).read_some({&room, 1}), (IoResult{4, IoKind::data}));
+  }
+  writer.join();
+  EXPECT_GT(alarms.count(), 0);
+
+  std::string much = pattern(16 << 20);
+  set_nonblocking(ends.a);
+  iovec all{much.data(), much.size()};
+  while (FdSink(ends.a.fd()).write_some({&all, 1}).kind == IoKind::data) {
+  }
+  ASSERT_EQ(::fcntl(ends.a.fd(), F_SETFL, 0), 0);  // now a write waits
+  const int before = alarms.count();
+  std::thread reader = quiet_thread([&] {
+    ::usleep(20000);
+    drain(ends.b);
+  });
+  {
+    const Timer timer;
+    const IoResult result = FdSink(ends.a.fd()).write_some({&all, 1});
+    EXPECT_EQ(result.kind, IoKind::data) << result.message();
+    EXPECT_GT(result.bytes, 0u);
+  }
+  ends.a.close();
+  reader.join();
+  EXPECT_GT(alarms.count(), before);
+}
+
 // ---- Answers of the descriptor
 // -------------------------------------------------------------------
 

@@ -346,11 +346,16 @@ TEST(IoReadTest, ReadUntilStopsAtItsLimit) {
 TEST(IoReadTest, ReadUntilLooksOnlyAtTheLimitOfALongerPending) {
   ScriptedSource source("");
   ChainBuilder room;
-  Chain pending = chain_of("0123456789\n", {3});
-  const ReadUntilResult until = read_until(source, room, pending, "\n", 10);
+  Chain pending = chain_of("012345678\r\n", {3});
+  const ReadUntilResult until = read_until(source, room, pending, "\r\n", 10);
   EXPECT_EQ(until.io.error_number, EMSGSIZE);
+  EXPECT_EQ(until.searched, 9u);
+  // Nor when it goes on: a frame that ends behind the limit is none.
+  const ReadUntilResult again = read_until(source, room, pending, "\r\n", 10, until.searched);
+  EXPECT_EQ(again.frame, 0u);
+  EXPECT_EQ(again.io.error_number, EMSGSIZE);
   EXPECT_EQ(source.calls(), 0u);
-  EXPECT_EQ(read_until(source, room, pending, "\n", 11).frame, 11u);
+  EXPECT_EQ(read_until(source, room, pending, "\r\n", 11, until.searched).frame, 11u);
 }
 
 TEST(IoReadTest, ReadUntilSearchesNoByteTwice) {

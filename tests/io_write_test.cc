@@ -15,6 +15,7 @@
 #include "bight/memory.h"
 #include "bight/testing/scripted_io.h"
 #include "tests/io_support.h"
+#include "tests/support/shapes.h"
 
 namespace bight {
 namespace {
@@ -85,6 +86,35 @@ TEST(IoWriteTest, WriteAllGoesOnAfterEveryStop) {
         }
         EXPECT_EQ(copy, text);
       });
+    }
+  }
+}
+
+TEST(IoWriteTest, EveryShapeOfChainIsWrittenInPiecesOfEverySize) {
+  for (const shapes::Kind kind : shapes::all()) {
+    for (const size_t gather_below : kGather) {
+      for (const size_t parts : {size_t{1}, size_t{2}, size_t{3}, size_t{40}}) {
+        SCOPED_TRACE(shapes::name(kind) + " in " + std::to_string(parts) + " parts");
+        shapes::Shape shape = shapes::make(kind);
+        const size_t piece = shape.text.size() / parts + 1;
+        std::vector<IoStep> steps;
+        for (size_t i = 0; i < parts; ++i) {
+          steps.insert(steps.end(),
+                       {IoStep::interrupted(), IoStep::take(piece), IoStep::would_block()});
+        }
+        ScriptedSink sink(steps);
+        const CopyAudit audit;
+        while (!shape.chain.empty()) {
+          static_cast<void>(write_all(sink, shape.chain, {.gather_below = gather_below}));
+          shape.chain.check_invariants();
+          ASSERT_TRUE(shape.chain == shape.text.substr(sink.received().size()));
+        }
+        EXPECT_EQ(audit.thread().copied, 0u);
+        EXPECT_TRUE(sink.received() == shape.text);
+        for (size_t i = 0; i < shape.kept.size(); ++i) {
+          shapes::expect_reads(shape.kept[i], shape.kept_texts[i]);
+        }
+      }
     }
   }
 }
@@ -259,8 +289,23 @@ TEST(IoWriteTest, WhatExceedsTheScratchGoesByReferenceIfThatEndsIt) {
   ScriptedSink sink;
   const CopyAudit audit;
   EXPECT_EQ(write_some(sink, chain).bytes, text.size());
-  EXPECT_EQ(sink.offers(), (std::vector<IoOffer>{{1 + 872, text.size()}}));
-  EXPECT_EQ(audit.thread().gathered, size_t{64} << 10);
+  // The scratch holds 127 of them, 64 KiB less what its alignment takes.
+  EXPECT_EQ(sink.offers(), (std::vector<IoOffer>{{1 + 873, text.size()}}));
+  EXPECT_EQ(audit.thread().gathered, 127u * 512u);
+  EXPECT_EQ(sink.received(), text);
+}
+
+TEST(IoWriteTest, ARunThatDoesNotFitBehindOtherRunsGoesByReference) {
+  // 64,000 B gathered, then room for one of the last two but not for both.
+  std::vector<size_t> sizes(100, 640);
+  sizes.insert(sizes.end(), {2000, 1000, 1000});
+  const std::string text = pattern(64000 + 4000);
+  Chain chain = chain_of(text, sizes);
+  ScriptedSink sink;
+  const CopyAudit audit;
+  EXPECT_EQ(write_some(sink, chain).bytes, text.size());
+  EXPECT_EQ(sink.offers(), (std::vector<IoOffer>{{4, text.size()}}));
+  EXPECT_EQ(audit.thread().gathered, 64000u);
   EXPECT_EQ(sink.received(), text);
 }
 
@@ -270,8 +315,8 @@ TEST(IoWriteTest, ManySmallSegmentsGoOutScratchByScratch) {
   ScriptedSink sink;
   const CopyAudit audit;
   EXPECT_EQ(write_all(sink, chain).bytes, text.size());
-  EXPECT_LE(sink.calls(), 10u);
-  EXPECT_EQ(sink.offers()[0], (IoOffer{1, size_t{64} << 10}));
+  EXPECT_EQ(sink.calls(), 10u);
+  EXPECT_EQ(sink.offers()[0], (IoOffer{1, 1023 * 64}));
   EXPECT_LE(audit.thread().gathered, text.size());
   EXPECT_EQ(sink.received(), text);
 }

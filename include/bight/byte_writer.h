@@ -65,13 +65,14 @@ class WriterOperations {
     store_uint_le(self().extend(width), value, width);
   }
   // Unsigned LEB128, 1 to 10 bytes; zigzag for signed numbers.
-  void put_varint(uint64_t value) {
-    (void)encode_varint(value, self().extend(varint_size(value)));
-  }
+  void put_varint(uint64_t value) { (void)encode_varint(value, self().extend(varint_size(value))); }
   void put_varint_signed(int64_t value) { put_varint(zigzag_encode(value)); }
   // `count` times `value`.
   void put_fill(std::byte value, size_t count) {
-    if (count != 0) std::memset(self().extend(count), static_cast<int>(value), count);
+    if (count == 0) return;
+    // Said here too, because a compiler that knows the count warns of the memset.
+    if (count > internal::kMaxSize) internal::fail_too_large("put_fill", count, 0);
+    std::memset(self().extend(count), static_cast<int>(value), count);
   }
   // Copies `bytes`.
   void append(ByteView bytes) {

@@ -19,9 +19,10 @@
 // run inside such calls; they may use any chain, also the one that was just changed, which is whole
 // again by then, but not one that is being destroyed; they must not throw.
 //
-// A slice pins at most eight times the bytes that it shows (more only by what single blocks hold),
-// because below an eighth of a table it takes references of its own. A chain that shares a table
-// and has shrunk to less than a quarter of it takes its own too; unshare() does so at once.
+// A slice pins at most eight times the bytes that it shows (more only by what single blocks hold,
+// and by what other chains push into the table while they share it), because below an eighth of
+// a table it takes references of its own. A chain that shares a table and has shrunk to less than
+// a quarter of it takes its own too; unshare() does so at once.
 //
 // Thread safety: chains that share segments or a table may be used by different threads at once;
 // one Chain object that is changed must not be used by another thread at the same time.
@@ -333,9 +334,11 @@ class Chain {
   struct Window {
     // One segment before or behind the window, as flags say; all zero if there is none.
     Segment edge;
-    size_t begin;    // stream position of the window's first byte, in slot `first`
-    uint32_t first;  // slots [first, last) meet the window
+    size_t begin;  // stream position of the window's first byte, in slot `first`
+    // Slots [first, last) meet the window. `last` and `known` do not stand side by side: a compiler
+    // would store both at once through a vector register, and the next push would wait for it.
     uint32_t last;
+    uint32_t first;
     // Slots [head, known) are filled and may be read by this chain, shared or not: it, or the chain
     // that it was copied from, has shown them. At least `last`; `last` itself when tidy.
     uint32_t known;
@@ -741,7 +744,8 @@ inline bool Chain::push_back_fast(Segment s) noexcept {
     return false;
   }
   t->slots()[last] = {s.data, s.block};
-  t->starts()[last + 1] = t->starts()[last] + s.size;
+  // The same as starts[last] + s.size, but no load waits for the store of the push before.
+  t->starts()[last + 1] = window_.begin + (size - window_.edge.size);
   window_.last = last + 1;
   window_.known = last + 1;
   t->set_end(last + 1);

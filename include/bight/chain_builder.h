@@ -82,7 +82,7 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   // Contiguous room in the current block.
   size_t spare() const noexcept { return static_cast<size_t>(limit_ - end_); }
   // Holes that are not filled yet.
-  size_t open_holes() const noexcept;
+  BIGHT_API size_t open_holes() const noexcept;
 
   // ---- Write -----------------------------------------------------------------------------------
   // put_be, put_le, put_uint_be, put_varint ... and their try_ forms: see WriterOperations.
@@ -183,7 +183,7 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   // Precondition: no open hole (checked in every build).
   [[nodiscard]] BIGHT_API Chain freeze() &&;
 
-  void swap(ChainBuilder& other) noexcept;
+  BIGHT_API void swap(ChainBuilder& other) noexcept;
   friend void swap(ChainBuilder& a, ChainBuilder& b) noexcept { a.swap(b); }
 
  private:

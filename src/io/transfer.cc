@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -51,30 +52,58 @@ Gather::Gather(size_t gather_below, size_t max_bytes) noexcept
     : gather_below_(gather_below), max_bytes_((std::min)(max_bytes, kMaxTransfer)) {}
 
 Gather::~Gather() {
-  if (scratch_ == nullptr) return;
+  if (node_ == nullptr) return;
   count_gathered(used_);
-  free_node(scratch_, kScratchSize);
+  free_node(node_, kNodeSize);
+}
+
+bool Gather::in_run() const noexcept {
+  return used_ != 0 && count_ != 0 && end_of(entries_[count_ - 1]) == scratch_ + used_;
 }
 
 bool Gather::add(const Chain& chain, size_t from) noexcept {
+  size_t segments_left = chain.segment_count();  // at most so many, if `from` is not 0
   while (from < chain.size()) {
     if (count_ == kMaxEntries || bytes_ == max_bytes_) return false;
+    if (kScratchSize - used_ < gather_below_ && segments_left > kMaxEntries - count_) return false;
     // The entries are filled in behind those there are and then drawn together in place.
     iovec* const fresh = entries_ + count_;
     const GatherFill fill =
         chain.fill_iovec({fresh, kMaxEntries - count_}, from, max_bytes_ - bytes_);
     const bool rest_fits = from + fill.bytes == chain.size() || fill.bytes == max_bytes_ - bytes_;
-    for (size_t i = 0; i < fill.count; ++i) {
+    for (size_t i = 0; i < fill.count;) {
       const iovec piece = fresh[i];
       if (!join(piece)) {
         if (scratch_full_ && !rest_fits) return false;
         entries_[count_++] = piece;
       }
       bytes_ += piece.iov_len;
+      ++i;
+      i += gather_run(fresh + i, fill.count - i);
     }
     from += fill.bytes;
+    segments_left -= fill.count;
   }
   return count_ != kMaxEntries && bytes_ != max_bytes_;
+}
+
+size_t Gather::gather_run(const iovec* pieces, size_t count) noexcept {
+  if (!in_run()) return 0;
+  std::byte* const begin = scratch_ + used_;
+  std::byte* const limit = scratch_ + kScratchSize;
+  std::byte* to = begin;
+  size_t i = 0;
+  for (; i < count; ++i) {
+    const iovec piece = pieces[i];
+    if (piece.iov_len >= gather_below_ || static_cast<size_t>(limit - to) < piece.iov_len) break;
+    std::memcpy(to, piece.iov_base, piece.iov_len);
+    to += piece.iov_len;
+  }
+  const auto gathered = static_cast<size_t>(to - begin);
+  entries_[count_ - 1].iov_len += gathered;
+  used_ += gathered;
+  bytes_ += gathered;
+  return i;
 }
 
 bool Gather::join(iovec piece) noexcept {
@@ -86,7 +115,7 @@ bool Gather::join(iovec piece) noexcept {
     return true;
   }
   if (piece.iov_len >= gather_below_ || scratch_full_) return false;
-  if (used_ != 0 && end_of(last) == scratch_ + used_) {  // goes on with a run
+  if (in_run()) {
     if (!gather(piece)) return false;
     last.iov_len += piece.iov_len;
     return true;
@@ -105,8 +134,12 @@ bool Gather::join(iovec piece) noexcept {
 }
 
 bool Gather::gather(iovec piece) noexcept {
-  if (scratch_ == nullptr) {
-    scratch_ = static_cast<std::byte*>(try_allocate_node(kScratchSize));
+  if (node_ == nullptr) {
+    node_ = try_allocate_node(kNodeSize);
+    if (node_ != nullptr) {
+      const size_t over = reinterpret_cast<uintptr_t>(node_) % kAlignment;
+      scratch_ = static_cast<std::byte*>(node_) + (kAlignment - over) % kAlignment;
+    }
   }
   if (scratch_ == nullptr || kScratchSize - used_ < piece.iov_len) {
     scratch_full_ = true;

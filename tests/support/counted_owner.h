@@ -92,11 +92,12 @@ class CountingResource : public std::pmr::memory_resource {
 #if BIGHT_HAS_EXCEPTIONS
     if (fails) throw std::bad_alloc();
 #endif
+    void* const memory = std::pmr::new_delete_resource()->allocate(bytes, alignment);
     ++allocations;
     ++live;
     live_bytes += bytes;
     if (alignment > largest_alignment) largest_alignment = alignment;
-    return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    return memory;
   }
   void do_deallocate(void* memory, size_t bytes, size_t alignment) override {
     --live;

@@ -40,7 +40,7 @@ BIGHT_IO_API IoResult write_all(SinkRef sink, Chain& chain, const WriteOptions& 
 
 // One gather call with up to 1,024 entries from the front of `chain`; consumes what was taken.
 // data: some bytes, perhaps not all, perhaps none. An empty chain makes no call.
-// At most 64 KiB are gathered; after that the rest goes without copying if it then fits into the
+// Less than 64 KiB are gathered; after that the rest goes without copying if it then fits into the
 // same call. Allocates nothing but that scratch, from the block caches, and goes without if it
 // cannot. O(entries + segments consumed).
 template <ByteSink S>

@@ -1,6 +1,6 @@
 // CRC-32C (Castagnoli), as in iSCSI: catches what networks and disks do to bytes, not attackers.
-#ifndef EXAMPLES_IMAGE_TRANSFER_CRC32C_H_
-#define EXAMPLES_IMAGE_TRANSFER_CRC32C_H_
+#ifndef EXAMPLES_SUPPORT_CRC32C_H_
+#define EXAMPLES_SUPPORT_CRC32C_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -21,4 +21,4 @@ namespace example {
 
 }  // namespace example
 
-#endif  // EXAMPLES_IMAGE_TRANSFER_CRC32C_H_
+#endif  // EXAMPLES_SUPPORT_CRC32C_H_
