@@ -35,7 +35,7 @@ TEST(CordTest, EmptyBothWays) {
 }
 
 TEST(CordTest, BytesOfEverySizeAreSharedAndReleasedOnce) {
-  for (const size_t size : {1, 15, 16, 511, 512, 100000}) {
+  for (const size_t size : std::vector<size_t>{1, 15, 16, 511, 512, 100000}) {
     int released = 0;
     CopyAudit audit;
     {
@@ -174,8 +174,8 @@ TEST(CordTest, ACordThroughAnUnsharedChainComesOutAsItWas) {
 
 TEST(CordTest, PartsOfARunGoBackAsParts) {
   const std::string text = pattern(2000);
-  for (const size_t from : {0, 1, 999}) {
-    for (const size_t size : {1, 15, 16, 600, 1001}) {
+  for (const size_t from : std::vector<size_t>{0, 1, 999}) {
+    for (const size_t size : std::vector<size_t>{1, 15, 16, 600, 1001}) {
       Bytes run = to_chain(absl::Cord(text.substr(0, 2000))).pop();
       ASSERT_EQ(run.size(), 2000u);
       run.remove_prefix(from);

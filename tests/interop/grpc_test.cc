@@ -35,7 +35,7 @@ TEST(GrpcSliceTest, EmptyBothWays) {
 }
 
 TEST(GrpcSliceTest, BytesOfEverySizeAreSharedAndReleasedOnce) {
-  for (const size_t size : {1, 22, 23, 24, 32, 33, 1000, 1000000}) {
+  for (const size_t size : std::vector<size_t>{1, 22, 23, 24, 32, 33, 1000, 1000000}) {
     int released = 0;
     CopyAudit audit;
     {
@@ -195,7 +195,7 @@ class EchoService : public grpc::CallbackGenericService {
 TEST(GrpcCallTest, AChainGoesToAServerAndBackAndIsReleasedOnce) {
   std::atomic<int> released = 0;
   Chain request;
-  for (const size_t size : {10, 1000, 300000}) {
+  for (const size_t size : std::vector<size_t>{10, 1000, 300000}) {
     auto owner = std::make_unique<std::string>(pattern(size));
     const auto bytes = std::as_bytes(std::span(*owner));
     request.push_back(

@@ -286,7 +286,7 @@ TEST(ProtobufTest, ParsingReplacesWhatTheMessageHeld) {
 }
 
 TEST(ProtobufTest, SerializesToOneSegmentWithoutACopy) {
-  for (const size_t size : {0, 1, 100, 10000, 3000000}) {
+  for (const size_t size : std::vector<size_t>{0, 1, 100, 10000, 3000000}) {
     const Record record = example(size);
     CopyAudit audit;
     const Chain chain = serialize(record);
