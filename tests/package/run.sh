@@ -78,6 +78,8 @@ grep -qE '_test|benchmark|\.in$|\.cc$' <<<"$installed" && fail "installed too mu
 
 use find_package "-DCMAKE_PREFIX_PATH=$prefix"
 use find_package_core "-DCMAKE_PREFIX_PATH=$prefix"
+use find_package_interop "-DCMAKE_PREFIX_PATH=$prefix"
+refuse find_package_interop_without_library "'cord', or its library" "-DCMAKE_PREFIX_PATH=$prefix"
 refuse find_package_wrong_version 'version.*0\.1\.0' "-DCMAKE_PREFIX_PATH=$prefix"
 refuse find_package_wrong_component 'knots' "-DCMAKE_PREFIX_PATH=$prefix"
 
