@@ -70,11 +70,12 @@ class [[nodiscard]] ReadResult {
   // The value. Precondition: the status is ok (checked in every build).
   const T& operator*() const& noexcept { return checked(), *value_; }
   T& operator*() & noexcept { return checked(), *value_; }
-  // By value, and no -> on a temporary: what is bound to it in a range-for must not die first.
+  // Of a temporary by value, so that `for (std::byte b : *cursor.try_read_bytes(4))` is sound.
   T operator*() && noexcept { return checked(), *std::move(value_); }
-  const T* operator->() const& noexcept { return checked(), &*value_; }
-  T* operator->() & noexcept { return checked(), &*value_; }
-  const T* operator->() const&& = delete;
+  // As for std::optional, what is reached through a temporary dies with the full expression (or, in
+  // a range-for, before the loop).
+  const T* operator->() const noexcept { return checked(), &*value_; }
+  T* operator->() noexcept { return checked(), &*value_; }
 
  private:
   void checked() const noexcept {
