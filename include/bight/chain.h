@@ -382,6 +382,7 @@ class Chain {
   BIGHT_API void push_front_slow(Segment& segment);
   // Pushes where that takes nothing but writing the next slot; otherwise changes nothing.
   bool push_back_fast(Segment segment) noexcept;
+  bool push_front_fast(Segment segment) noexcept;
   // push_back_slow; the segment's reference is dropped if it fails.
   BIGHT_API void push_back_owned(Segment segment);
   static bool may_continue(uintptr_t block, uintptr_t next) noexcept {
@@ -772,8 +773,26 @@ inline void Chain::push_back(Bytes&& bytes) {
   }
 }
 
+inline bool Chain::push_front_fast(Segment s) noexcept {
+  const size_t size = size_ + s.size;  // both at most kMaxSize
+  // Inline, nothing in store for the front segment, and room for a second.
+  if ((word_ | kInlineCut) != (kInline | kInlineCut) || inline_[1].size != 0 || size_ == 0 ||
+      size > internal::kMaxSize || may_continue(s.block, inline_[0].block)) {
+    return false;
+  }
+  inline_[1] = inline_[0];
+  inline_[0] = s;
+  word_ = kInline;
+  size_ = size;
+  return true;
+}
+
 inline void Chain::push_front(Bytes&& bytes) {
   if (bytes.empty()) return;
+  if (push_front_fast(bytes.segment_)) {
+    bytes.segment_ = {};
+    return;
+  }
   push_front_slow(bytes.segment_);
 }
 
