@@ -57,7 +57,8 @@ struct Bight {
   static uint64_t sum_u32(const Chain& chain) {
     uint64_t sum = 0;
     Cursor in(chain);
-    while (const auto value = in.try_read_be<uint32_t>()) sum += *value;
+    // Not const: g++ 12 keeps a const optional of a condition on the stack, flag and all.
+    while (auto value = in.try_read_be<uint32_t>()) sum += *value;
     return sum;
   }
   static Chain build_64(std::string_view bytes) {
