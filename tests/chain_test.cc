@@ -283,7 +283,7 @@ TEST_P(ChainShapeTest, SpliceInsertsErasesAndReplacesAnywhere) {
   const std::vector<size_t> all = places(make().chain);
   for (size_t i = 0; i < all.size(); i += 1 + all.size() / 10) {
     for (size_t k = i; k < all.size(); k += 1 + all.size() / 6) {
-      for (const size_t pieces : {0, 1, 4}) {
+      for (const size_t pieces : {0u, 1u, 4u}) {
         Shape shape = make();
         const std::string inserted = letters(pieces * 3, 77);
         const CopyAudit audit;
@@ -495,7 +495,7 @@ TEST_P(ChainShapeTest, FindsBytesAndNeedlesWhereAStringFindsThem) {
   for (const size_t from : places(shape.chain)) {
     EXPECT_EQ(shape.chain.find('q', from), as_optional(shape.text.find('q', from)));
     EXPECT_EQ(shape.chain.find(std::byte{'7'}, from), std::nullopt);
-    for (const size_t length : {1, 2, 5, 40}) {
+    for (const size_t length : {1u, 2u, 5u, 40u}) {
       const std::string needle = shape.text.substr(from, length);
       for (const size_t start : {size_t{0}, from, from + 1}) {
         EXPECT_EQ(shape.chain.find(ByteView(needle), start),
@@ -818,7 +818,7 @@ Bytes pretended(size_t size) {
 
 TEST(ChainTest, GrowthPastHalfTheAddressSpaceIsRefusedAndChangesNothing) {
   const size_t most = static_cast<size_t>(-1) / 2;
-  for (const size_t segments : {1, 2, 5}) {
+  for (const size_t segments : {1u, 2u, 5u}) {
     for (const bool shared : {false, true}) {
       Chain chain = cut_up(letters(segments * 2), 2);
       const std::string text = chain.to_string();
