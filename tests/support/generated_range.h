@@ -27,9 +27,7 @@ class GeneratedRange {
       return *this;
     }
     void operator++(int) { ++index_; }
-    friend bool operator==(const Iterator& it, std::default_sentinel_t) {
-      return it.at_end();
-    }
+    friend bool operator==(const Iterator& it, std::default_sentinel_t) { return it.at_end(); }
 
    private:
     bool at_end() const { return index_ == range_->count_; }
