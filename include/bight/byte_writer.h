@@ -147,7 +147,8 @@ class WriterOperations {
 };
 
 // Writes into memory of the caller, from its start on. Never grows: a write that does not fit
-// stops the program, its try_ form answers false, and nothing is changed by either.
+// stops the program (a put_fill above SIZE_MAX / 2 throws std::length_error), its try_ form answers
+// false, and nothing is changed by any of them.
 class SpanWriter : public WriterOperations<SpanWriter> {
  public:
   explicit SpanWriter(std::span<std::byte> memory) noexcept

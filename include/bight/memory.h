@@ -15,7 +15,8 @@
 BIGHT_NAMESPACE_BEGIN
 
 struct CacheLimits {
-  // Bytes one thread keeps. 2 MiB: what a megabyte of 64 KiB blocks under construction needs twice.
+  // Bytes one thread keeps. One size class may take 1.25 MiB of it, a megabyte of 64 KiB blocks
+  // under construction and some to spare; the rest is for all the others.
   size_t thread_bytes = size_t{2} << 20;
   // Bytes the depot of the process keeps.
   size_t depot_bytes = size_t{16} << 20;
