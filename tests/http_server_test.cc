@@ -19,6 +19,7 @@
 #include "bight/copy_audit.h"
 #include "examples/http_server/http.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/served.h"
 
 namespace {
 
@@ -66,7 +67,7 @@ class HttpServerTest : public testing::Test {
     options.max_unsent = size_t{256} << 10;
     options.idle_seconds = idle_seconds;
     options.max_connections = 200;
-    server_ = std::make_unique<example::EpollServer>(
+    server_ = std::make_unique<bight_test::Served>(
         options, example::http_factory<example::HttpHandler>(folder, kMaxBody));
   }
   void write(const char* name, std::string_view text) {
@@ -101,7 +102,7 @@ class HttpServerTest : public testing::Test {
 
   fs::path root_;
   std::string large_;
-  std::unique_ptr<example::EpollServer> server_;
+  std::unique_ptr<bight_test::Served> server_;
 };
 
 // ---- Exchanges ---------------------------------------------------------------------------------

@@ -26,6 +26,7 @@
 #include "examples/support/sha1.h"
 #include "examples/support/utf8.h"
 #include "tests/support/raw_client.h"
+#include "tests/support/served.h"
 
 namespace {
 
@@ -310,7 +311,7 @@ class WebSocketServerTest : public testing::Test {
     ASSERT_EQ(::rmdir(name.c_str()), 0);  // it is open, and nothing is ever in it
     example::ServerOptions options;
     options.idle_seconds = 60;
-    server_ = std::make_unique<example::EpollServer>(
+    server_ = std::make_unique<bight_test::Served>(
         options, example::http_factory<example::WebSocketHttpHandler>(folder, 1000));
   }
   // What the server answers to this head: its first line and fields.
@@ -337,7 +338,7 @@ class WebSocketServerTest : public testing::Test {
   static inline const std::string kFields =
       "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
-  std::unique_ptr<example::EpollServer> server_;
+  std::unique_ptr<bight_test::Served> server_;
 };
 
 TEST_F(WebSocketServerTest, HandshakeOfTheRfcIsAnswered) {

@@ -170,9 +170,9 @@ class HttpHandler : public Handler {
   bight::Chain body_;  // what came of it
 };
 
-// Makes handlers of type H for EpollServer; they serve the files in the folder that is open.
+// Makes handlers of type H, which serve the files in the folder that is open.
 template <class H>
-EpollServer::Factory http_factory(std::shared_ptr<const bight::File> folder, size_t max_body) {
+HandlerFactory http_factory(std::shared_ptr<const bight::File> folder, size_t max_body) {
   return [folder = std::move(folder), max_body] {
     thread_local HttpThread thread{FileCache(folder), max_body};
     return std::make_unique<H>(thread);
@@ -180,7 +180,7 @@ EpollServer::Factory http_factory(std::shared_ptr<const bight::File> folder, siz
 }
 
 // All of a main(): the flags, the server, the exit code (http_main.cc).
-using MakeFactory = EpollServer::Factory (*)(std::shared_ptr<const bight::File>, size_t max_body);
+using MakeFactory = HandlerFactory (*)(std::shared_ptr<const bight::File>, size_t max_body);
 [[nodiscard]] int http_main(int argc, char** argv, const char* usage, MakeFactory make);
 
 }  // namespace example
