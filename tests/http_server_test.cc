@@ -175,6 +175,8 @@ TEST_F(HttpServerTest, OtherMethodsAndTargetsAreRefusedAndTheConnectionStays) {
   EXPECT_EQ(status_of("DELETE /small.txt"), 501);
   EXPECT_EQ(status_of("OPTIONS *"), 400);
   EXPECT_EQ(status_of("GET small.txt"), 400);
+  EXPECT_EQ(status_of("GET ?small.txt"), 400);
+  EXPECT_EQ(status_of("GET ://"), 404);
   EXPECT_EQ(status_of("GET http://host"), 404);  // there is no index.html
   EXPECT_EQ(status_of("GET /small.txt"), 200);
 }

@@ -26,8 +26,7 @@
 
 namespace example {
 
-// ---- Requests (request.cc)
-// -----------------------------------------------------------------------
+// ---- Requests (request.cc) ----
 
 // What reading answers, beside the statuses of HTTP for what is wrong.
 inline constexpr int kNeedMore = 0;
@@ -84,8 +83,7 @@ class BodyReader {
   LeanChain lean_;
 };
 
-// ---- Files (files.cc)
-// ------------------------------------------------------------------------------
+// ---- Files (files.cc) ----
 
 // The relative path that a target without a query names: "a/b c" for "/a/./b%20c", "index.html" for
 // "/". False if there is "..", a NUL, an escaped slash or a wrong escape in it.
@@ -126,8 +124,7 @@ struct ByteRange {
 [[nodiscard]] bool names_etag(std::string_view list, std::string_view etag) noexcept;
 [[nodiscard]] std::string http_date(time_t seconds);  // "Sun, 06 Nov 1994 08:49:37 GMT"
 
-// ---- Connections (http_handler.cc)
-// -----------------------------------------------------------------
+// ---- Connections (http_handler.cc) ----
 
 // What the connections of one thread share.
 struct HttpThread {

@@ -69,11 +69,12 @@ bool HttpHandler::on_bytes(Connection& c) {
 
 bool HttpHandler::answer(Connection& c) {
   std::string_view path = head_.target.substr(0, head_.target.find('?'));
-  if (const size_t scheme = path.find("://"); path[0] != '/' && scheme != std::string_view::npos) {
+  const size_t scheme = path.find("://");
+  if (!path.starts_with('/') && scheme != std::string_view::npos) {
     path.remove_prefix(std::min(path.find('/', scheme + 3), path.size()));
     if (path.empty()) path = "/";
   }
-  if (path[0] != '/') return answer_status(c, 400);
+  if (!path.starts_with('/')) return answer_status(c, 400);
   if (head_.method == "GET" || head_.method == "HEAD") {
     if (!head_.find("upgrade").empty()) {
       Refusal refusal;

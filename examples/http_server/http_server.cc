@@ -2,7 +2,6 @@
 #include "examples/http_server/http.h"
 
 int main(int argc, char** argv) {
-  return example::http_main(argc, argv,
-                            "serves files over HTTP/1.1; POST and PUT to /echo are sent back",
-                            example::http_factory<example::HttpHandler>);
+  constexpr const char* kUsage = "serves files over HTTP/1.1; POST and PUT to /echo are sent back";
+  return example::http_main(argc, argv, kUsage, example::http_factory<example::HttpHandler>);
 }

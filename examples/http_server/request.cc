@@ -14,9 +14,7 @@ bool is_token(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
 }
-bool is_text(char c) noexcept {
-  return static_cast<unsigned char>(c) >= ' ' ? c != 127 : c == '\t';
-}
+bool is_text(char c) noexcept { return c == '\t' || (static_cast<uint8_t>(c) >= ' ' && c != 127); }
 bool is_visible(char c) noexcept { return is_text(c) && c != ' ' && c != '\t'; }
 bool all(std::string_view text, bool (*is)(char)) noexcept {
   return std::all_of(text.begin(), text.end(), is);
