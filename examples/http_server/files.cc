@@ -104,9 +104,8 @@ int parse_range(std::string_view value, uint64_t size, ByteRange& range) noexcep
   const std::string_view to = asked.substr(std::min(dash + 1, asked.size()));
   uint64_t first = 0;
   uint64_t last = UINT64_MAX;
-  if (dash == asked.size() || (!to.empty() && !parse_number(to, last))) return 200;
+  if (dash == asked.size() || asked == "-" || (!to.empty() && !parse_number(to, last))) return 200;
   if (from.empty()) {  // the last so many bytes
-    if (to.empty()) return 200;
     first = last == 0 ? size : size - std::min(last, size);
     last = UINT64_MAX;
   } else if (!parse_number(from, first) || last < first) {

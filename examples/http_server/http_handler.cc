@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kReadAtOnce = uint64_t{64} << 10;
 // A head that comes in more segments is drawn together: each keeps the block alive that it lies in.
 constexpr size_t kMostHeadSegments = 8;
-// A body that is not there after this time must have come at this rate.
+// A body that is not there by then must have come at this rate.
 constexpr time_t kBodySeconds = 30;
 constexpr size_t kBodyBytesPerSecond = 1024;
 
@@ -22,7 +22,8 @@ std::string_view line_of(int status) noexcept {
       "200 OK|206 Partial Content|304 Not Modified|400 Bad Request|403 Forbidden|404 Not Found|"
       "405 Method Not Allowed|408 Request Timeout|413 Content Too Large|416 Range Not Satisfiable|"
       "417 Expectation Failed|426 Upgrade Required|431 Request Header Fields Too Large|"
-      "501 Not Implemented|503 Service Unavailable|505 HTTP Version Not Supported|";
+      "501 Not Implemented|503 Service Unavailable|505 HTTP Version Not "
+      "Supported|";
   const size_t at = kLines.find(std::to_string(status));
   if (at == std::string_view::npos) return "500 Internal Server Error";
   return kLines.substr(at, kLines.find('|', at) - at);
