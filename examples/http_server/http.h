@@ -27,7 +27,6 @@
 namespace example {
 
 // ---- Requests (request.cc) ----
-
 // What reading answers, beside the statuses of HTTP for what is wrong.
 inline constexpr int kNeedMore = 0;
 inline constexpr int kComplete = 200;
@@ -84,7 +83,6 @@ class BodyReader {
 };
 
 // ---- Files (files.cc) ----
-
 // The relative path that a target without a query names: "a/b c" for "/a/./b%20c", "index.html" for
 // "/". False if there is "..", a NUL, an escaped slash or a wrong escape in it.
 [[nodiscard]] bool decode_target(std::string_view target, std::string& path);
@@ -125,7 +123,6 @@ struct ByteRange {
 [[nodiscard]] std::string http_date(time_t seconds);  // "Sun, 06 Nov 1994 08:49:37 GMT"
 
 // ---- Connections (http_handler.cc) ----
-
 // What the connections of one thread share.
 struct HttpThread {
   FileCache files;
