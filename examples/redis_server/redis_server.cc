@@ -4,6 +4,7 @@
 #include <absl/strings/str_cat.h>
 #include <bight/dump.h>
 #include <bight/memory.h>
+#include <strings.h>
 
 #include <charconv>
 #include <string>
@@ -36,8 +37,7 @@ class Session : public Handler {
   bool on_bytes(Connection& c) override {
     const std::lock_guard lock(store_.mutex);  // once for all commands that came together
     no_room_ = bight::memory_totals().live() > absl::GetFlag(FLAGS_max_memory);
-    out_ = &c.out;
-    in_ = &c.in;
+    c_ = &c;
     bight::Cursor cursor(c.in);
     reader_.seek(cursor);
     auto status = bight::ReadStatus::ok;
@@ -101,10 +101,9 @@ class Session : public Handler {
     }
     return {argument.data, argument.size};
   }
-  bight::Chain chain(size_t i) { return in_->slice(reader_.arguments[i].position, size(i)); }
-  bool is(size_t i, const std::string_view word) {  // `word` is in lower case
-    const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
-    return size(i) == word.size() && std::ranges::equal(text(i), word, same);
+  bight::Chain chain(size_t i) { return c_->in.slice(reader_.arguments[i].position, size(i)); }
+  bool is(size_t i, std::string_view word) {
+    return size(i) == word.size() && ::strncasecmp(text(i).data(), word.data(), word.size()) == 0;
   }
   std::optional<int64_t> number(std::string_view digits) {
     int64_t value = 0;
@@ -116,9 +115,9 @@ class Session : public Handler {
   }
 
   void line(std::string_view type, const absl::AlphaNum& value) {
-    out_->append(type);
-    out_->append(value.Piece());
-    out_->append("\r\n");
+    c_->out.append(type);
+    c_->out.append(value.Piece());
+    c_->out.append("\r\n");
   }
   void ok() { line("+", "OK"); }
   void null() { resp3_ ? line("_", "") : line("$", -1); }
@@ -126,17 +125,17 @@ class Session : public Handler {
   void error(const std::string& message) { line("-", message); }
   void bulk(std::string_view bytes) {
     line("$", bytes.size());
-    out_->append(bytes);
-    out_->append("\r\n");
+    c_->out.append(bytes);
+    c_->out.append("\r\n");
   }
   void bulk(const bight::Chain& bytes) {
     line("$", bytes.size());
     if (bytes.size() < kShare && bytes.segment_count() == 1) {
-      out_->append(bytes.front());
+      c_->out.append(bytes.front());
     } else {
-      out_->push_back(bytes);  // shares
+      c_->out.push_back(bytes);  // shares
     }
-    out_->append("\r\n");
+    c_->out.append("\r\n");
   }
   void value_of(std::string_view key) {
     const bight::Chain* const value = store_.get(key);
@@ -153,8 +152,7 @@ class Session : public Handler {
     line("*", count() - 1);
     for (size_t i = 1; i < count(); ++i) value_of(text(i));
   }
-  template <class F>
-  void count_keys(F counts) {
+  void count_keys(auto counts) {
     size_t n = 0;
     for (size_t i = 1; i < count(); ++i) n += counts(text(i)) ? 1 : 0;
     line(":", n);
@@ -177,14 +175,15 @@ class Session : public Handler {
     bight::Chain both = value(1);
     both.push_back(chain(2));
     const size_t n = both.size();
-    if (n > max_command_) return error("ERR string exceeds maximum allowed size");
+    if (n > absl::GetFlag(FLAGS_max_command))
+      return error("ERR string exceeds maximum allowed size");
     if (no_room_) return error(kNoRoom);
     store_.set(text(1), std::move(both));
     line(":", n);
   }
   void getrange() {
     const std::optional<int64_t> from = number(text(2)), to = from ? number(text(3)) : from;
-    if (!from || !to) return;
+    if (!to) return;
     const bight::Chain old = value(1);
     const auto n = static_cast<int64_t>(old.size());
     const auto place = [n](int64_t i) { return i >= 0 ? i : i < -n ? 0 : i + n; };
@@ -215,10 +214,8 @@ class Session : public Handler {
   }
 
   Store& store_;
-  const size_t max_command_ = absl::GetFlag(FLAGS_max_command);
-  RespReader reader_{absl::GetFlag(FLAGS_max_arguments), max_command_};
-  bight::ChainBuilder* out_ = nullptr;  // of the call of on_bytes
-  const bight::Chain* in_ = nullptr;
+  RespReader reader_{absl::GetFlag(FLAGS_max_arguments), absl::GetFlag(FLAGS_max_command)};
+  Connection* c_ = nullptr;         // of the call of on_bytes
   std::vector<bight::Bytes> flat_;  // arguments of the command that straddle segments
   bool resp3_ = false, open_ = true, no_room_ = false;
 };

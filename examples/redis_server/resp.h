@@ -76,6 +76,11 @@ class RespReader {
     auto bytes = in.window();
     if (bytes.size() < n) bytes = *in.try_peek_flat(n, scratch);
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), n);
+    if (type == '*' && n != 0 && std::string_view("\r\n").starts_with(text.substr(0, 2))) {
+      if (n == 1) return kNeedMore;
+      in.skip(2);  // an empty line, which redis-cli sends, is an empty command
+      return kOk;
+    }
     if (n != 0 && text[0] != type) return fail(type == '*' ? "expected '*'" : "expected '$'");
     size_t i = 1, value = 0;
     for (; i < n && text[i] >= '0' && text[i] <= '9' && value <= max; ++i) {

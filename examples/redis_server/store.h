@@ -42,9 +42,7 @@ class Store {
  private:
   struct Hash {  // seeded by the process, unlike bight::ContentHash
     using is_transparent = void;
-    size_t operator()(bight::ByteView key) const {
-      return absl::Hash<std::string_view>()(key.view());
-    }
+    size_t operator()(bight::ByteView key) const { return absl::HashOf(key.view()); }
   };
   absl::flat_hash_map<bight::Bytes, bight::Chain, Hash, bight::ContentEqual> values_;
   double max_pin_;

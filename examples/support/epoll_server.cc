@@ -165,20 +165,19 @@ class Worker {
       if (!c.closing_) c.in.push_back(std::move(bytes));
       c.due_ = c.due_ || !c.in.empty();
     }
-    bool progress = false;
+    const size_t received = c.in.size();
     while (c.due_ && !c.closing_ && !c.full()) {
-      const size_t before = c.in.size();
       c.closing_ = !c.handler_->on_bytes(c);
       c.due_ = c.full() || c.next_ != nullptr;
       c.queue({});
-      progress = progress || c.in.size() < before;
       if (c.next_ != nullptr) c.handler_ = std::move(c.next_);
       if (c.closing_) c.in.clear();
       c.due_ = c.due_ && !c.in.empty();
     }
     const size_t unsent = c.unsent_;
     if (!c.flush()) return false;
-    if (progress || c.unsent_ < unsent) c.deadline_ = now_ + server_.options.idle_seconds;
+    if (c.in.size() < received || c.unsent_ < unsent)
+      c.deadline_ = now_ + server_.options.idle_seconds;
     const bool done = c.unsent_ == 0 && !c.due_;
     if (done && c.ended_) return false;
     if (done && c.closing_ && !c.shut_) {
