@@ -82,8 +82,15 @@ INSTANTIATE_TEST_SUITE_P(Versions, OpensslTest, ::testing::Values(TLS1_2_VERSION
 
 TEST_P(OpensslTest, RecordsAreFullWhateverTheSegments) {
   const std::string text = pattern(100'000);
-  for (const std::vector<size_t>& sizes : std::vector<std::vector<size_t>>{
-           {1}, {64}, {1024}, {1000, 3, 20'000}, {kRecord}, {kRecord - 1}, {200, 65'536}}) {
+  for (const std::vector<size_t>& sizes : std::vector<std::vector<size_t>>{{1},
+                                                                           {7},
+                                                                           {64},
+                                                                           {1024},
+                                                                           {1000, 3, 20'000},
+                                                                           {kRecord},
+                                                                           {2 * kRecord},
+                                                                           {kRecord - 1},
+                                                                           {200, 65'536}}) {
     Pair pair(GetParam());
     pair.client.out.run({});
     Chain chain = in_segments(text, sizes);
@@ -112,6 +119,37 @@ TEST_P(OpensslTest, SmallSegmentsAreGatheredOnceAndLargeOnesNever) {
   EXPECT_EQ(audit.thread(), (CopyCounts{0, 0, 0}));
   EXPECT_EQ(write_all(pair.client.tls, small).bytes, size_t{1} << 20);
   EXPECT_EQ(audit.thread(), (CopyCounts{0, 1 << 20, 0}));
+}
+
+TEST_P(OpensslTest, AWriteReleasesEveryMebibyteAndAllThatHasGone) {
+  int released = 0;
+  Pair pair(GetParam());
+  Chain chain;
+  for (int i = 0; i < 40; ++i) chain.push_back(interop_test::counted(pattern(100'000), released));
+  // The builder takes two mebibytes and a little.
+  ChainBuilderOptions options;
+  options.max_size = (size_t{2} << 20) + 50'000;
+  ChainBuilder small(options);
+  BuilderSink sink(small);
+  struct Watched {
+    IoResult write_some(std::span<const iovec> from) {
+      const IoResult result = inner->write_some(from);
+      at_the_end = *released;
+      return result;
+    }
+    BuilderSink* inner;
+    const int* released;
+    int at_the_end = 0;
+  } watched{&sink, &released};
+  SSL_set0_wbio(pair.client.ssl.get(), sink_bio(watched).release());
+  const IoResult result = write_all(pair.client.tls, chain);
+  EXPECT_EQ(result.kind, IoKind::would_block);
+  EXPECT_GE(watched.at_the_end, 10);                                 // while it was written
+  EXPECT_EQ(static_cast<size_t>(released), result.bytes / 100'000);  // and when it returned
+  EXPECT_EQ(chain.size(), 4'000'000 - result.bytes);
+  chain.clear();
+  // The begun record keeps what it shows, if it was not gathered.
+  EXPECT_GE(released, 39);
 }
 
 TEST_P(OpensslTest, ABlockedRecordIsGatheredOnce) {

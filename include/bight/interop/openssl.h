@@ -194,7 +194,8 @@ class TlsStream {
   // is full. Consumes what OpenSSL took and counts it exactly. data: all that was asked for.
   // The buffer of 16 KiB comes from the block caches, and is held only from a call that would block
   // to the next: an idle stream has none. Without memory for it: error ENOMEM, nothing changed.
-  // After close_write: error EPIPE. Runs release hooks of segments that were written.
+  // After close_write: error EPIPE. Release hooks of what was written run every mebibyte and before
+  // it returns. Uses 20 KiB of stack.
   IoResult write(Chain& chain, size_t max_bytes = static_cast<size_t>(-1)) noexcept;
   IoResult write_some(std::span<const iovec> from) noexcept;
 
@@ -240,7 +241,7 @@ class TlsStream {
   template <class Feed>
   IoResult write_from(Feed& feed, size_t max_bytes) noexcept;
   template <class Feed>
-  void compose(const Feed& feed, size_t size) noexcept;
+  void compose(Feed& feed, size_t size) noexcept;
   void forget_pending() noexcept;
 
   SSL* ssl_;
@@ -591,34 +592,98 @@ inline IoResult BuilderSink::write_some(std::span<const iovec> from) {
 
 // ---- TlsStream
 
-// The bytes that are offered, in their order. `front` is the first contiguous run.
+// The bytes that are offered, in their order; drop() passes those that have gone. `front` is the
+// first contiguous run.
 class TlsStream::ChainFeed {
  public:
   explicit ChainFeed(Chain& chain) noexcept : chain_(&chain) {}
-  size_t size() const noexcept { return chain_->size(); }
-  std::span<const std::byte> front() const noexcept { return chain_->front(); }
+  size_t size() const noexcept { return chain_->size() - passed_; }
+  std::span<const std::byte> front() noexcept {
+    if (here_.index == count_) fill(passed_);
+    const iovec& entry = entries_[here_.index];
+    return std::span(static_cast<const std::byte*>(entry.iov_base), entry.iov_len)
+        .subspan(here_.offset);
+  }
   // The first `n` bytes to `to`.
-  void gather(std::byte* to, size_t n) const noexcept {
-    iovec entries[256];
-    for (size_t copied = 0; copied < n;) {
-      const GatherFill fill = chain_->fill_iovec(entries, copied, n - copied);
-      copied += fill.bytes;
-      for (size_t i = 0; i < fill.count; ++i) {
-        std::memcpy(to, entries[i].iov_base, entries[i].iov_len);
-        to += entries[i].iov_len;
+  void gather(std::byte* to, size_t n) noexcept {
+    if (here_.index == count_) fill(passed_);
+    Place place = here_;
+    while (n != 0) {
+      if (place.index == count_) {
+        // What was copied need not be looked at again.
+        fill(place.position);
+        place = here_;
+      }
+      const iovec& entry = entries_[place.index];
+      const size_t left = entry.iov_len - place.offset;
+      const size_t piece = (std::min)(left, n);
+      std::memcpy(to, static_cast<const std::byte*>(entry.iov_base) + place.offset, piece);
+      to += piece;
+      n -= piece;
+      place.position += piece;
+      if (piece == left) {
+        ++place.index;
+        place.offset = 0;
+      } else {
+        place.offset += piece;
       }
     }
+    gathered_ = place;
   }
   // A reference on the first `n` bytes, which lie in one segment; false if there is none.
   bool keep(size_t n, Bytes& kept) const noexcept {
-    kept = chain_->segment_bytes(0);
-    kept.truncate(n);
+    const SegmentPosition place = chain_->locate(passed_);
+    kept = chain_->segment_bytes(place.index).slice(place.offset, n);
     return true;
   }
-  size_t drop(size_t n) noexcept { return chain_->consume_up_to(n); }
+  size_t drop(size_t n) noexcept {
+    n = (std::min)(n, size());
+    passed_ += n;
+    if (passed_ >= kMostPassed) {
+      finish();
+    } else if (gathered_.position == passed_) {
+      here_ = gathered_;
+    } else if (here_.index != count_ && here_.position + n == passed_ && n <= left_here()) {
+      here_ = n == left_here() ? Place{here_.index + 1, 0, passed_}
+                               : Place{here_.index, here_.offset + n, passed_};
+    } else {
+      forget_entries();
+    }
+    return n;
+  }
+  // The chain loses what was passed.
+  void finish() noexcept {
+    forget_entries();
+    chain_->consume(std::exchange(passed_, 0));
+  }
 
  private:
+  // Bytes that stay in the chain although they have gone. Consuming record by record would have a
+  // chain that shares its table take references of its own, for its last few records.
+  static constexpr size_t kMostPassed = size_t{1} << 20;
+
+  struct Place {
+    size_t index = 0;  // in entries_; count_ for the end
+    size_t offset = 0;
+    size_t position = 0;  // in the chain
+  };
+  size_t left_here() const noexcept { return entries_[here_.index].iov_len - here_.offset; }
+  // All entries at once: that is faster for a whole chain than record by record.
+  void fill(size_t position) noexcept {
+    count_ = chain_->fill_iovec(entries_, position).count;
+    here_ = {0, 0, position};
+  }
+  void forget_entries() noexcept {
+    count_ = 0;
+    here_ = gathered_ = {};
+  }
+
   Chain* chain_;
+  size_t passed_ = 0;
+  size_t count_ = 0;
+  Place here_;      // of the bytes to go next
+  Place gathered_;  // behind the bytes that were gathered last
+  iovec entries_[1024];
 };
 
 class TlsStream::EntriesFeed {
@@ -787,7 +852,7 @@ inline IoResult TlsStream::offer_pending() noexcept {
 }
 
 template <class Feed>
-void TlsStream::compose(const Feed& feed, size_t size) noexcept {
+void TlsStream::compose(Feed& feed, size_t size) noexcept {
   const std::span<const std::byte> front = feed.front();
   pending_size_ = size;
   if (front.size() >= size) {
@@ -839,7 +904,9 @@ IoResult TlsStream::write_from(Feed& feed, size_t max_bytes) noexcept {
 
 inline IoResult TlsStream::write(Chain& chain, size_t max_bytes) noexcept {
   ChainFeed feed(chain);
-  return write_from(feed, max_bytes);
+  const IoResult result = write_from(feed, max_bytes);
+  feed.finish();
+  return result;
 }
 
 inline IoResult TlsStream::write_some(std::span<const iovec> from) noexcept {
