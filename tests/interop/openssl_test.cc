@@ -379,7 +379,7 @@ TEST_P(OpensslTest, RandomFaultsLoseDoubleAndReorderNothing) {
   const unsigned seed = std::random_device()();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
-  for (int round = 0; round < 30; ++round) {
+  for (size_t round = 0; round < 30; ++round) {
     Pair pair(GetParam());
     std::vector<IoStep> script;
     for (int i = 0; i < 400; ++i) {
