@@ -667,6 +667,42 @@ TEST_P(OpensslTest, AnEndWithCloseNotifyIsCleanAndOneWithoutIsDataLoss) {
   }
 }
 
+// As OpenSSL 1.1.1 reports every end: a system error without a number.
+TEST_P(OpensslTest, AnEndThatATransportDoesNotDeclareIsATruncationToo) {
+  const std::unique_ptr<BIO_METHOD, decltype(&BIO_meth_free)> method(
+      BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "ends"), &BIO_meth_free);
+  BIO_meth_set_read(method.get(), [](BIO*, char*, int) { return 0; });
+  BIO_meth_set_ctrl(method.get(), [](BIO*, int, long, void*) { return 0L; });
+  {
+    Pair pair(GetParam());
+    BIO* const bio = BIO_new(method.get());
+    BIO_set_init(bio, 1);
+    SSL_set0_rbio(pair.server.ssl.get(), bio);
+    IoResult last;
+    EXPECT_EQ(read_now(pair.server, &last), "");
+    EXPECT_EQ(last.error_number, EIO);
+    EXPECT_TRUE(pair.server.tls.truncated());
+    EXPECT_EQ(pair.server.tls.status(last).code(), absl::StatusCode::kDataLoss);
+  }
+}
+
+TEST_P(OpensslTest, BytesThatWentAheadOfACloseAreCountedByIt) {
+  Pair pair(GetParam());
+  pair.client.out.run({IoStep::would_block()});
+  Chain chain = in_segments(pattern(100), {10});
+  EXPECT_EQ(write_all(pair.client.tls, chain).kind, IoKind::would_block);
+  WriteOptions options;
+  options.max_bytes = 30;
+  EXPECT_EQ(write_some(pair.client.tls, chain, options).bytes, 30u);
+  const IoResult result = pair.client.tls.close_write();
+  EXPECT_EQ(result.kind, IoKind::data);
+  EXPECT_EQ(result.bytes, 70u);
+  EXPECT_EQ(chain.size(), 70u);
+  EXPECT_EQ(pair.client.tls.close_write().bytes, 0u);
+  exchange(pair.client, pair.server);
+  EXPECT_TRUE(read_now(pair.server) == pattern(100));
+}
+
 TEST_P(OpensslTest, NothingIsWrittenBehindCloseNotify) {
   Pair pair(GetParam());
   EXPECT_EQ(pair.client.tls.close_write().kind, IoKind::data);
@@ -720,8 +756,12 @@ TEST_P(OpensslTest, CloseNotifyWaitsForRoomAndForTheRecordBeforeIt) {
       EXPECT_EQ(pair.client.tls.write_need(), TlsNeed::writable);
     }
     EXPECT_EQ(result.kind, IoKind::data);
-    // The record's bytes are the next that a write would have counted.
+    // The record's bytes are the next that a write would have counted; now none does.
     EXPECT_EQ(flushed, with_record ? 5u : 0u);
+    chain.push_copy("more");
+    const size_t before = chain.size();
+    EXPECT_EQ(write_all(pair.client.tls, chain), IoResult::failed(EPIPE, "SSL_write"));
+    EXPECT_EQ(chain.size(), before);
     EXPECT_FALSE(pair.client.tls.has_unsent());
     exchange(pair.client, pair.server);
     IoResult last;

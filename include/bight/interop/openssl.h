@@ -70,7 +70,8 @@ struct FreeBio {
 // ---- Transports
 // ----------------------------------------------------------------------------------
 
-// SSL_set_bio takes what release() gives. Null where memory could not be had.
+// SSL_set_bio takes what release() gives. Null where memory, or one of OpenSSL's 127 types of BIO,
+// could not be had.
 using BioPtr = std::unique_ptr<BIO, tls_internal::FreeBio>;
 
 // A connected socket, borrowed, to read and to write. Other than the BIO that SSL_set_fd makes it
@@ -199,10 +200,11 @@ class TlsStream {
   IoResult write(Chain& chain, size_t max_bytes = static_cast<size_t>(-1)) noexcept;
   IoResult write_some(std::span<const iovec> from) noexcept;
 
-  // Sends what is left of a begun record and close_notify, so that the peer reads a clean end; it
-  // does not wait for the peer, and reading goes on. data: gone, also when it was before. `bytes`
-  // of the result are those of the record: they are the next ones that write() would have counted.
-  // Before the handshake: error ENOTCONN.
+  // Sends what is left of a begun record and then close_notify, so that the peer reads a clean end;
+  // does not wait for the peer, and reading goes on. data: they have gone, now or before. `bytes`
+  // of the result went with that record and no write has counted them: the next ones of the chain
+  // that was being written. A handshake that was begun is finished first; before one: error
+  // ENOTCONN.
   IoResult close_write() noexcept;
   // close_write, then waits for the peer's close_notify. data: both ways are closed. Loses nothing
   // that the peer still sends: error EBUSY, read to the end and call it again. Many peers close the
@@ -427,8 +429,10 @@ inline int bio_destroy(BIO* bio) noexcept {
 
 // Made once, for the life of the process.
 inline BIO_METHOD* bio_method() noexcept {
-  static BIO_METHOD* const method = [] {
-    BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "bight");
+  static BIO_METHOD* const method = []() -> BIO_METHOD* {
+    const int index = BIO_get_new_index();
+    if (index == -1) return nullptr;
+    BIO_METHOD* const made = BIO_meth_new(index | BIO_TYPE_SOURCE_SINK, "bight");
     if (made != nullptr) {
       BIO_meth_set_read(made, [](BIO* b, char* to, int n) { return bio_read(b, to, n); });
       BIO_meth_set_write(made,
@@ -926,9 +930,9 @@ inline IoResult TlsStream::close_write() noexcept {
     read_need_ = write_need_;
     if (result.kind != IoKind::data) return result;
     bytes = result.bytes;
-    ahead_ += bytes;
     buffer_.reset();
   }
+  bytes += std::exchange(ahead_, 0);
   // 0: sent, and the peer's has not come.
   int error = SSL_in_init(ssl_) != 0 ? ask([&] { return SSL_do_handshake(ssl_); }) : 0;
   if (error == SSL_ERROR_NONE) {
