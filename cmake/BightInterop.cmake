@@ -1,14 +1,15 @@
-# The targets of include/bight/interop/ that need a third party: bight::cord, bight::protobuf and
-# bight::grpc. They are headers only, so this file serves bight's own build and its installed
-# package alike: an installed bight has each of them for whoever has the library.
+# The targets of include/bight/interop/ that need a third party: bight::cord, bight::protobuf,
+# bight::grpc and bight::dlpack. They are headers only, so this file serves bight's own build and its
+# installed package alike: an installed bight has each of them for whoever has the library.
 #
-# bight_add_interop(<cord|protobuf|grpc> [GLOBAL])
+# bight_add_interop(<cord|protobuf|grpc|dlpack> [GLOBAL])
 # Makes bight::<name> from bight::bight and the library, which is looked for unless the project has
 # its target already. Without the library it makes nothing.
 function(bight_add_interop name)
   if(TARGET bight::${name})
     return()
   endif()
+  set(also)
   if(name STREQUAL "cord")
     set(library absl::cord)
     if(NOT TARGET ${library})
@@ -29,11 +30,24 @@ function(bight_add_interop name)
     if(NOT TARGET ${library})
       find_package(gRPC CONFIG QUIET)
     endif()
+  elseif(name STREQUAL "dlpack")
+    set(library dlpack::dlpack)
+    if(NOT TARGET ${library})
+      find_package(dlpack CONFIG QUIET)
+    endif()
+    # Its answers are absl::StatusOr.
+    set(also absl::status absl::statusor absl::strings)
+    if(NOT TARGET absl::statusor)
+      find_package(absl CONFIG QUIET)
+    endif()
+    if(NOT TARGET absl::statusor)
+      return()
+    endif()
   else()
     message(FATAL_ERROR "bight has no interop target '${name}'")
   endif()
   if(TARGET ${library})
     add_library(bight::${name} INTERFACE IMPORTED ${ARGN})
-    target_link_libraries(bight::${name} INTERFACE bight::bight ${library})
+    target_link_libraries(bight::${name} INTERFACE bight::bight ${library} ${also})
   endif()
 endfunction()
