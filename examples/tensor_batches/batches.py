@@ -23,7 +23,7 @@ def _load(path):
     # CDLL lets other threads run Python while a function of the library runs, as it may wait.
     library = ctypes.CDLL(path)
     for name, result, arguments in (
-        ("open", _Pointer, [ctypes.c_int, ctypes.c_uint32, ctypes.c_int]),
+        ("open", _Pointer, [ctypes.c_int, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int]),
         ("close", None, [_Pointer]),
         ("next", _Pointer, [_Pointer]),
         ("error", ctypes.c_char_p, [_Pointer]),
@@ -77,7 +77,16 @@ class Batch:
     def __init__(self, library, pointer):
         self._library, self._pointer = library, pointer
         self.sequence = library.tensor_batches_sequence(pointer)
-        self.images, self.labels = Tensor(self, _IMAGES), Tensor(self, _LABELS)
+
+    # Made when asked for: kept here they would make a cycle, and a batch that is dropped would hold
+    # its block until the next garbage collection.
+    @property
+    def images(self):
+        return Tensor(self, _IMAGES)
+
+    @property
+    def labels(self):
+        return Tensor(self, _LABELS)
 
     def __del__(self):
         # What was taken out of it lives on.
@@ -86,12 +95,13 @@ class Batch:
 
 class Receiver:
     """Iterates over the batches that come. At most `blocks` of them are in memory, those with the
-    caller included."""
+    caller included, so a caller who holds all of them waits in vain. ConnectionError after
+    `patience` seconds without a byte or without a block, and for whatever is not as it should be."""
 
-    def __init__(self, socket, library, blocks=4, verify=False):
+    def __init__(self, socket, library, blocks=4, patience=60, verify=False):
         self._library = _load(library)
         socket.setblocking(True)
-        self._pointer = self._library.tensor_batches_open(socket.detach(), blocks, verify)
+        self._pointer = self._library.tensor_batches_open(socket.detach(), blocks, patience, verify)
         if not self._pointer:
             raise MemoryError("no receiver")
         self.waited = 0.0  # seconds

@@ -10,8 +10,13 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <exception>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -30,7 +35,6 @@ using namespace example;  // NOLINT
 
 constexpr size_t kMaxTensorSize = size_t{256} << 20;  // what a header may ask for
 constexpr size_t kAlignment = 4096;                   // more than any processor's vectors need
-constexpr time_t kSilentSeconds = 60;
 
 struct Batch {
   uint64_t sequence = 0;
@@ -42,8 +46,11 @@ struct Batch {
 
 class Receiver {
  public:
-  Receiver(File socket, size_t blocks, bool verify)
+  // Gives up a sender that is silent, and next() when no block comes back, for so many seconds.
+  Receiver(File socket, size_t blocks, uint32_t patience, bool verify)
       : socket_(std::move(socket)),
+        blocks_(blocks),
+        patience_(patience),
         verify_(verify),
         pool_(std::make_shared<BlockPool>(blocks)),
         thread_([this] { run(); }) {}
@@ -53,10 +60,17 @@ class Receiver {
     thread_.join();
   }
 
-  // Waits for the next batch. Null at the end, with error() if it came too early.
+  // Waits for the next batch. Null at the end, with error() if that came too early.
+  // One thread at a time.
   std::unique_ptr<Batch> next() {
     std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [&] { return ended_ || !ready_.empty(); });
+    const auto patience = std::chrono::seconds(patience_);
+    if (!changed_.wait_for(lock, patience, [&] { return ended_ || !ready_.empty(); })) {
+      // Most likely the caller holds all blocks himself.
+      gave_up_ = "no batch within " + std::to_string(patience_) + " seconds; " +
+                 std::to_string(pool_->figures().lent) + " of " + std::to_string(blocks_) +
+                 " blocks are lent";
+    }
     if (ready_.empty()) return nullptr;
     std::unique_ptr<Batch> batch = std::move(ready_.front());
     ready_.pop_front();
@@ -64,7 +78,7 @@ class Receiver {
   }
   const char* error() {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return error_.c_str();  // does not change any more once it is not empty
+    return error_.empty() ? gave_up_.c_str() : error_.c_str();
   }
   BlockPool::Figures blocks() const { return pool_->figures(); }
   uint64_t copied() const { return audit_.process().copied; }
@@ -142,6 +156,8 @@ class Receiver {
   }
 
   const File socket_;
+  const size_t blocks_;
+  const uint32_t patience_;
   const bool verify_;
   const std::shared_ptr<BlockPool> pool_;
   const CopyAudit audit_;
@@ -149,7 +165,8 @@ class Receiver {
   std::condition_variable changed_;
   // At most as many as the pool has blocks.
   std::deque<std::unique_ptr<Batch>> ready_;
-  std::string error_;
+  std::string error_;    // set once, by the thread
+  std::string gave_up_;  // set by next()
   bool ended_ = false;
   std::thread thread_;  // last: it uses all of the above
 };
@@ -166,11 +183,11 @@ int PyCapsule_IsValid(void* capsule, const char* name);
 void* PyCapsule_GetPointer(void* capsule, const char* name);
 
 // Takes over `fd`, a blocking socket. Null if there is no memory or no thread.
-Receiver* tensor_batches_open(int fd, uint32_t blocks, int verify) {
-  const timeval timeout{kSilentSeconds, 0};
+Receiver* tensor_batches_open(int fd, uint32_t blocks, uint32_t patience, int verify) {
+  const timeval timeout{patience, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
   try {
-    return new Receiver(File(fd), blocks, verify != 0);
+    return new Receiver(File(fd), blocks, patience, verify != 0);
   } catch (const std::exception&) {
     return nullptr;
   }

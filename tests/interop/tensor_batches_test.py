@@ -23,7 +23,7 @@ class TensorBatchesTest(unittest.TestCase):
     def setUpClass(cls):
         cls.framework = {"numpy": Numpy, "torch": Torch}[FRAMEWORK](SIDE)
 
-    def receive(self, batches, blocks=2, verify=True, damage=""):
+    def receive(self, batches, blocks=2, patience=60, damage=""):
         server, connection = start_server(
             os.path.join(BUILD, "tensor_batches_server"), batches,
             [f"--count={COUNT}", f"--side={SIDE}", f"--damage={damage}"])
@@ -31,7 +31,7 @@ class TensorBatchesTest(unittest.TestCase):
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
         receiver = Receiver(connection, os.path.join(BUILD, "tensor_batches_receiver.so"), blocks,
-                            verify)
+                            patience, verify=True)
         self.addCleanup(receiver.close)
         return receiver
 
@@ -39,7 +39,6 @@ class TensorBatchesTest(unittest.TestCase):
         return self.framework.array(tensor)
 
     def lent(self, receiver):
-        gc.collect()
         return receiver.figures()["lent"]
 
     def test_arrays_are_where_the_batch_was_received(self):
@@ -81,9 +80,23 @@ class TensorBatchesTest(unittest.TestCase):
         with self.assertRaisesRegex(BufferError, "may write"):
             self.array(batch.images)
         del one, two
-        gc.collect()
         images = self.array(batch.images)
         self.assertEqual(self.framework.address(images), batch.images.address)
+
+    def test_a_batch_that_is_dropped_gives_its_block_back_at_once(self):
+        receiver = self.receive(10)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        self.assertEqual([batch.sequence for batch in receiver], list(range(10)))
+        self.assertLessEqual(receiver.figures()["made"], 2)
+
+    def test_who_holds_all_blocks_is_told_so(self):
+        receiver = self.receive(3, patience=1)
+        held = [self.array(next(receiver).images) for _ in range(2)]
+        with self.assertRaisesRegex(ConnectionError, "no batch within 1 seconds; 2 of 2 blocks"):
+            next(receiver)
+        del held
+        self.assertEqual(next(receiver).sequence, 2)
 
     def test_a_capsule_that_nobody_takes_deletes_its_tensor(self):
         receiver = self.receive(1)
