@@ -292,6 +292,8 @@ class Chain {
   }
   // Writes the bytes as they are (see dump.h for escaped text and hex).
   BIGHT_API friend std::ostream& operator<<(std::ostream& out, const Chain& chain);
+  // How GoogleTest shows it: escaped text between quotes.
+  BIGHT_API friend void PrintTo(const Chain& chain, std::ostream* out);
   template <class Sink>
   friend void AbslStringify(Sink& sink, const Chain& chain) {
     for (size_t i = 0; i < chain.segment_count(); ++i) {
