@@ -1,8 +1,9 @@
 # The targets of include/bight/interop/ that need a third party: bight::cord, bight::protobuf,
-# bight::grpc and bight::openssl. They are headers only, so this file serves bight's own build and
-# its installed package alike: an installed bight has each of them for whoever has the library.
+# bight::grpc, bight::openssl and bight::dlpack. They are headers only, so this file serves bight's
+# own build and its installed package alike: an installed bight has each of them for whoever has the
+# library.
 #
-# bight_add_interop(<cord|protobuf|grpc|openssl> [GLOBAL])
+# bight_add_interop(<cord|protobuf|grpc|openssl|dlpack> [GLOBAL])
 # Makes bight::<name> from bight::bight (openssl: bight::io) and the library, which is looked for
 # unless the project has its target already. Without the library it makes nothing.
 function(bight_add_interop name)
@@ -10,6 +11,7 @@ function(bight_add_interop name)
     return()
   endif()
   set(needed bight::bight)
+  set(also)
   if(name STREQUAL "cord")
     set(library absl::cord)
     if(NOT TARGET ${library})
@@ -36,11 +38,24 @@ function(bight_add_interop name)
     if(NOT TARGET ${library})
       find_package(OpenSSL 1.1.1 QUIET)
     endif()
+  elseif(name STREQUAL "dlpack")
+    set(library dlpack::dlpack)
+    if(NOT TARGET ${library})
+      find_package(dlpack CONFIG QUIET)
+    endif()
+    # Its answers are absl::StatusOr.
+    set(also absl::status absl::statusor absl::strings)
+    if(NOT TARGET absl::statusor)
+      find_package(absl CONFIG QUIET)
+    endif()
+    if(NOT TARGET absl::statusor)
+      return()
+    endif()
   else()
     message(FATAL_ERROR "bight has no interop target '${name}'")
   endif()
   if(TARGET ${library} AND TARGET ${needed})
     add_library(bight::${name} INTERFACE IMPORTED ${ARGN})
-    target_link_libraries(bight::${name} INTERFACE ${needed} ${library})
+    target_link_libraries(bight::${name} INTERFACE ${needed} ${library} ${also})
   endif()
 endfunction()
