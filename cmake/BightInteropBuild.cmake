@@ -16,7 +16,8 @@ else()
         "BIGHT_INTEROP asks for ${name}, and its library was not found. With apt:\n"
         "  cord:      sudo apt-get install libabsl-dev\n"
         "  protobuf:  sudo apt-get install libprotobuf-dev protobuf-compiler\n"
-        "  grpc:      sudo apt-get install libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc")
+        "  grpc:      sudo apt-get install libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc\n"
+        "  opencv:    sudo apt-get install libabsl-dev libopencv-core-dev")
     endif()
   endforeach()
 endif()
@@ -28,6 +29,7 @@ if(BIGHT_INSTALL)
     include/bight/interop/cord.h
     include/bight/interop/grpc.h
     include/bight/interop/iostream.h
+    include/bight/interop/opencv.h
     include/bight/interop/protobuf.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/bight/interop")
 endif()
