@@ -18,9 +18,9 @@
 namespace bight {
 namespace {
 
-using ::testing::HasSubstr;
 using interop_test::counted;
 using interop_test::pattern;
+using ::testing::HasSubstr;
 
 const std::byte* address(const cv::Mat& mat) {
   return reinterpret_cast<const std::byte*>(mat.data);
@@ -287,8 +287,8 @@ TEST(BytesToMatTest, RowsMayStandApart) {
   for (int row = 0; row < 3; ++row) {
     EXPECT_EQ(mat.ptr(row), bytes.u8() + 10 * row);
   }
-  EXPECT_EQ(to_chain(mat), pattern(23).substr(0, 3) + pattern(23).substr(10, 3) +
-                               pattern(23).substr(20, 3));
+  EXPECT_EQ(to_chain(mat),
+            pattern(23).substr(0, 3) + pattern(23).substr(10, 3) + pattern(23).substr(20, 3));
 }
 
 TEST(BytesToMatTest, OneRowMayHaveAnyStep) {

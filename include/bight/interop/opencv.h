@@ -56,8 +56,7 @@ struct MatLayout {
 
 // The same also for a Mat that is not continuous, as a region of interest: its rows in order, a
 // segment each, what lies between them left out. They share one owner, a header of the Mat.
-// O(rows), two allocations at most. Precondition: the Mat owns its memory (checked in every build).
-// Fails with bad_alloc.
+// O(rows). Precondition: the Mat owns its memory (checked in every build). Fails with bad_alloc.
 [[nodiscard]] Chain to_chain(const cv::Mat& mat);
 
 // The bytes as a picture, where they are: the Mat drops its handle when its last header goes, on
@@ -70,6 +69,7 @@ struct MatLayout {
 // columns above INT_MAX, a type that OpenCV does not have, a step shorter than a row or no multiple
 // of the element's width, bytes that do not begin at such a multiple, sizes that do not fit size_t,
 // and bytes too few for all rows (the last one needs no step). More bytes than that are left alone.
+// Fails with bad_alloc.
 [[nodiscard]] absl::StatusOr<const cv::Mat> try_to_mat(const Bytes& bytes, const MatLayout& layout);
 
 // Implementation details follow.
