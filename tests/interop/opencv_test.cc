@@ -114,14 +114,14 @@ TEST(MatToBytesTest, RegionsOfWholeRowsAndOfOneRowAreContinuous) {
 
 TEST(MatToBytesDeathTest, ARegionThatIsNotContinuousStopsTheProgram) {
   const cv::Mat mat = picture(6, 8, CV_8UC1);
-  EXPECT_DEATH(to_bytes(mat.colRange(1, 4)), "not continuous: run\\(3\\) of 18");
+  EXPECT_DEATH((void)to_bytes(mat.colRange(1, 4)), "not continuous: run\\(3\\) of 18");
 }
 
 TEST(MatToBytesDeathTest, AMatOverSomebodyElsesMemoryStopsTheProgram) {
   std::vector<uint8_t> pixels(12);
   const cv::Mat mat(3, 4, CV_8UC1, pixels.data());
-  EXPECT_DEATH(to_bytes(mat), "does not own");
-  EXPECT_DEATH(to_chain(mat), "does not own");
+  EXPECT_DEATH((void)to_bytes(mat), "does not own");
+  EXPECT_DEATH((void)to_chain(mat), "does not own");
 }
 
 // ---- Mat to Chain
@@ -386,7 +386,7 @@ TEST(BytesToMatTest, EverySizeIsTakenOrRefusedByWhatItNeeds) {
 
 TEST(BytesToMatDeathTest, TooFewBytesStopTheProgram) {
   const Bytes bytes = Bytes::copy_of(pattern(10));
-  EXPECT_DEATH(to_mat(bytes, {.rows = 4, .cols = 3}),
+  EXPECT_DEATH((void)to_mat(bytes, {.rows = 4, .cols = 3}),
                "to_mat: 4 rows of 3 bytes need 12, there are 10");
 }
 
