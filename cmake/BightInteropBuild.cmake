@@ -19,7 +19,8 @@ else()
         "  protobuf:  sudo apt-get install libprotobuf-dev protobuf-compiler\n"
         "  grpc:      sudo apt-get install libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc\n"
         "  openssl:   sudo apt-get install libssl-dev openssl (and BIGHT_IO)\n"
-        "  dlpack:    sudo apt-get install libdlpack-dev libabsl-dev")
+        "  dlpack:    sudo apt-get install libdlpack-dev libabsl-dev\n"
+        "  opencv:    sudo apt-get install libabsl-dev libopencv-core-dev")
     endif()
   endforeach()
 endif()
@@ -33,6 +34,7 @@ if(BIGHT_INSTALL)
     include/bight/interop/grpc.h
     include/bight/interop/iostream.h
     include/bight/interop/openssl.h
+    include/bight/interop/opencv.h
     include/bight/interop/protobuf.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/bight/interop")
 endif()
