@@ -36,7 +36,8 @@ using bight::IoResult;
 using bight::Uring;
 using bight::UringOptions;
 
-// ---- Files ----------------------------------------------------------------------------------------
+// ---- Files
+// ----------------------------------------------------------------------------------------
 
 constexpr size_t kPage = 4096;
 constexpr size_t kPages = 16384;
@@ -56,8 +57,8 @@ const File& direct_file() {
     }
     auto* const opened = new File;
     bool direct = false;
-    const IoResult result = bight::open_direct(name.c_str(), O_RDONLY,
-                                               bight::DirectFallback::refuse, *opened, direct);
+    const IoResult result =
+        bight::open_direct(name.c_str(), O_RDONLY, bight::DirectFallback::refuse, *opened, direct);
     ::unlink(name.c_str());
     return result.is_error() ? nullptr : opened;
   }();
@@ -156,7 +157,8 @@ void BM_read_bight(benchmark::State& state) {
 }
 BENCHMARK(BM_read_bight)->Arg(1)->Arg(32)->Arg(128)->UseRealTime();
 
-// ---- Sockets --------------------------------------------------------------------------------------
+// ---- Sockets
+// --------------------------------------------------------------------------------------
 
 struct Connection {
   File near;  // the client's end

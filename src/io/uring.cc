@@ -54,6 +54,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMostEntries = 1024;
 constexpr size_t kMostBytes = 0x7ffff000;
+// Several sends of a descriptor go in one call up to this many bytes.
+constexpr size_t kMostGroup = size_t{256} << 10;
 constexpr unsigned kMostBlocks = 32768;
 constexpr int kGroup = 0;
 // How long a Uring that is destroyed waits for zero-copy notifications.
@@ -228,6 +230,7 @@ struct UringOperation {
   bool in_work = false;
   bool in_polled = false;
   bool in_kernel = false;      // the kernel owes a completion that is no notification
+  bool in_group = false;       // of a send: its bytes are with the kernel, perhaps not all
   unsigned notifications = 0;  // that the kernel owes
   int fd = -1;
   uint64_t serial = 0;
@@ -346,6 +349,8 @@ class UringEngine {
   bool is_over(const Operation* operation, IoKind& kind, int& error_number) noexcept;
   bool is_its_turn(const Operation* operation) noexcept;
   bool step(Operation* operation);
+  static void append(Operation* operation, const Chain& bytes);
+  static const Operation* fill_group(Operation* operation);
   bool step_ring(Operation* operation);
   bool step_cancel(Operation* operation);
   bool poll_by_ring(Operation* operation);
@@ -730,7 +735,9 @@ bool UringEngine::is_its_turn(const Operation* operation) noexcept {
 // False: no room in the ring, to be stepped again. What fails with bad_alloc is to be stepped
 // again, too. Precondition: active.
 bool UringEngine::step(Operation* operation) {
-  if (operation->in_kernel) return !operation->cancelled || step_cancel(operation);
+  if (operation->in_kernel || operation->in_group) {
+    return !operation->cancelled || step_cancel(operation);
+  }
   if (!is_its_turn(operation)) return true;
   IoKind kind;
   int error_number;
@@ -749,12 +756,42 @@ bool UringEngine::step(Operation* operation) {
   return wait_ready(operation);
 }
 
+void UringEngine::append(Operation* operation, const Chain& bytes) {
+  std::vector<iovec>& entries = operation->entries;
+  size_t room = kMostBytes;
+  for (const iovec& entry : entries) room -= entry.iov_len;
+  const size_t used = entries.size();
+  entries.resize(std::min(used + bytes.segment_count(), kMostEntries));
+  const GatherFill fill = bytes.fill_iovec(std::span(entries).subspan(used), 0, room);
+  entries.resize(used + fill.count);
+}
+
+// Entries for `operation` and as many of the sends behind it as fit into one call. Returns the
+// first one that is left out; null if none is.
+const UringOperation* UringEngine::fill_group(Operation* operation) {
+  operation->entries.clear();
+  append(operation, operation->bytes);
+  if (operation->zero_copy || operation->cancelled) return operation->behind;
+  size_t bytes = operation->bytes.size();
+  const Operation* one = operation->behind;
+  for (; one != nullptr; one = one->behind) {
+    const bool fits = operation->entries.size() + one->bytes.segment_count() <= kMostEntries &&
+                      one->bytes.size() <= kMostGroup && bytes <= kMostGroup - one->bytes.size();
+    if (!fits || one->zero_copy || one->cancelled || !one->by_ring) break;
+    append(operation, one->bytes);
+    bytes += one->bytes.size();
+  }
+  return one;
+}
+
 bool UringEngine::step_ring(Operation* operation) {
   // Before the entry is taken: what is taken must be filled.
-  if (operation->kind == Kind::send || operation->kind == Kind::write) {
-    operation->entries.resize(std::min(operation->bytes.segment_count(), kMostEntries));
-    const GatherFill fill = operation->bytes.fill_iovec(operation->entries, 0, kMostBytes);
-    operation->entries.resize(fill.count);
+  const Operation* behind_group = nullptr;
+  if (operation->kind == Kind::write) {
+    operation->entries.clear();
+    append(operation, operation->bytes);
+  } else if (operation->kind == Kind::send) {
+    behind_group = fill_group(operation);
     // The kernel reads what it was given until it notifies, so all of it is held until then.
     if (operation->zero_copy && operation->held.empty()) operation->held = operation->bytes;
   }
@@ -771,13 +808,16 @@ bool UringEngine::step_ring(Operation* operation) {
       operation->message = {};
       operation->message.msg_iov = operation->entries.data();
       operation->message.msg_iovlen = operation->entries.size();
-      // Short sends go on in the kernel where it can; where not, complete_send() does it.
-      constexpr unsigned kFlags = MSG_NOSIGNAL | MSG_WAITALL;
+      // Alone, a short send goes on in the kernel where it can; where not, complete_send() does it.
+      // The first of several must not wait for those behind it.
+      const unsigned flags =
+          MSG_NOSIGNAL | (behind_group == operation->behind ? unsigned{MSG_WAITALL} : 0u);
       if (operation->zero_copy) {
-        io_uring_prep_sendmsg_zc(place, operation->fd, &operation->message, kFlags);
+        io_uring_prep_sendmsg_zc(place, operation->fd, &operation->message, flags);
       } else {
-        io_uring_prep_sendmsg(place, operation->fd, &operation->message, kFlags);
+        io_uring_prep_sendmsg(place, operation->fd, &operation->message, flags);
       }
+      for (Operation* one = operation; one != behind_group; one = one->behind) one->in_group = true;
       break;
     }
     case Kind::read: {
@@ -795,11 +835,14 @@ bool UringEngine::step_ring(Operation* operation) {
   io_uring_sqe_set_data(place, operation);
   operation->in_kernel = true;
   operation->polling = false;
+  operation->cancel_sent = false;
   ++in_kernel_;
   return true;
 }
 
 bool UringEngine::step_cancel(Operation* operation) {
+  // A send that went with the first one; that one goes again.
+  if (!operation->in_kernel) operation = descriptors_.find(operation->fd)->second.first_send;
   if (operation->cancel_sent) return true;
   io_uring_sqe* const place = entry();
   if (place == nullptr) return false;
@@ -984,14 +1027,29 @@ void UringEngine::complete_receive(Operation* operation, int result, unsigned fl
 }
 
 void UringEngine::complete_send(Operation* operation, int result) {
+  for (Operation* one = operation; one != nullptr && one->in_group; one = one->behind) {
+    one->in_group = false;
+    if (one->cancelled) to_work(one);
+  }
   if (result > 0) {
-    operation->bytes.consume(static_cast<size_t>(result));
-    operation->moved += static_cast<size_t>(result);
-    if (operation->bytes.empty()) {
-      end_with(operation, IoKind::data, 0);
-    } else {
-      to_work(operation);
+    const Descriptor& descriptor = descriptors_.find(operation->fd)->second;
+    size_t left = static_cast<size_t>(result);
+    while (left != 0) {
+      // Each that ends makes the next one the first, and callbacks only add behind them.
+      Operation* const first = descriptor.first_send;
+      const size_t n = std::min(left, first->bytes.size());
+      first->bytes.consume(n);
+      first->moved += n;
+      left -= n;
+      if (first->bytes.empty()) {
+        end_with(first, IoKind::data, 0);
+      } else {
+        to_work(first);
+      }
     }
+  } else if (result == -ECANCELED && !operation->cancelled) {
+    // Another one of its group was.
+    to_work(operation);
   } else if (result == -EINTR) {
     to_work(operation);
   } else if (result == 0) {

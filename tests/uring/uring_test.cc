@@ -647,6 +647,43 @@ TEST_P(UringTest, ACancelledSendGivesTheRestBackAndWhatWaitsBehindItDoesNotGo) {
   });
 }
 
+TEST_P(UringTest, ASendThatIsCancelledWhileItWaitsWithOthersLeavesThoseBeforeIt) {
+  run([] {
+    Ends ends = make_sockets();
+    // A full socket, so that all three wait in the kernel.
+    std::string filler(1000, '.');
+    size_t filled = 0;
+    for (;;) {
+      const ssize_t n = ::send(ends.a.fd(), filler.data(), filler.size(), MSG_DONTWAIT);
+      if (n < 0) break;
+      filled += static_cast<size_t>(n);
+    }
+    Uring uring;
+    Outcome first;
+    Outcome second;
+    Outcome third;
+    uring.send(ends.a.fd(), Chain(Bytes::copy_of("first")), record(first));
+    const UringId id = uring.send(ends.a.fd(), Chain(Bytes::copy_of("second")), record(second));
+    uring.send(ends.a.fd(), Chain(Bytes::copy_of("third")), record(third));
+    for (int i = 0; i < 3; ++i) uring.run_once(std::chrono::milliseconds(1));
+    EXPECT_EQ(uring.pending(), 3u);
+    EXPECT_TRUE(uring.cancel(id));
+    EXPECT_TRUE(run_until(uring, [&] { return third.over(); }));
+    EXPECT_EQ(second.result, IoResult::failed(ECANCELED, ""));
+    EXPECT_TRUE(second.bytes == std::string("second"));
+    EXPECT_EQ(third.result, IoResult::failed(ECANCELED, ""));
+    EXPECT_TRUE(third.bytes == std::string("third"));
+    EXPECT_FALSE(first.over());
+    std::string got;
+    std::thread reader([&] { got = read_rest(ends.b); });
+    EXPECT_TRUE(run_all(uring));
+    EXPECT_EQ(first.result, (IoResult{5}));
+    ends.a.close();
+    reader.join();
+    EXPECT_TRUE(got == std::string(filled, '.') + "first");
+  });
+}
+
 TEST_P(UringTest, APeerThatGoesInTheMiddleOfASendLeavesTheRest) {
   run([] {
     const std::string text = pattern(4000000);
@@ -979,21 +1016,36 @@ TEST_P(UringTest, WaitsNoLongerThanItIsTold) {
   });
 }
 
+std::atomic<int> signals{0};
+
 TEST_P(UringTest, SignalsLoseNothing) {
-  run([] {
-    struct sigaction action {};
-    struct sigaction old {};
-    action.sa_handler = [](int) {};  // and no SA_RESTART
-    ASSERT_EQ(::sigaction(SIGALRM, &action, &old), 0);
-    const itimerval often{{0, 500}, {0, 500}};
+  // The thread of the Uring is the only one that takes them.
+  sigset_t alarm;
+  sigset_t before;
+  sigemptyset(&alarm);
+  sigaddset(&alarm, SIGALRM);
+  ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, &alarm, &before), 0);
+  struct sigaction action {};
+  action.sa_handler = [](int) { ++signals; };  // and no SA_RESTART
+  ASSERT_EQ(::sigaction(SIGALRM, &action, nullptr), 0);
+  signals = 0;
+  run([&] {
+    ASSERT_EQ(::pthread_sigmask(SIG_UNBLOCK, &alarm, nullptr), 0);
+    const itimerval often{{0, 300}, {0, 300}};
     ASSERT_EQ(::setitimer(ITIMER_REAL, &often, nullptr), 0);
     UringOptions options;
     options.receive_blocks = 4;
-    echo(options, make_sockets(), pattern(3000000));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    do {
+      echo(options, make_sockets(), pattern(300000));
+    } while (signals < 30 && std::chrono::steady_clock::now() < end);
     const itimerval never{};
     ASSERT_EQ(::setitimer(ITIMER_REAL, &never, nullptr), 0);
-    ASSERT_EQ(::sigaction(SIGALRM, &old, nullptr), 0);
   });
+  EXPECT_GE(signals.load(), 30);
+  // One may still be on its way.
+  ASSERT_NE(::signal(SIGALRM, SIG_IGN), SIG_ERR);
+  ASSERT_EQ(::pthread_sigmask(SIG_SETMASK, &before, nullptr), 0);
 }
 
 TEST_P(UringTest, IdsOfOtherUringsAndOfWhatIsOverCancelNothing) {
