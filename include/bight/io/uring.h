@@ -54,7 +54,7 @@ struct UringOptions {
   unsigned entries = 256;
   // The blocks that receives fill, made by the first receive(): how many (a power of two, up to
   // 32,768; others are rounded up) and how large. There are never more of them.
-  unsigned receive_blocks = 64;
+  unsigned receive_blocks = 256;
   size_t receive_block_size = size_t{16} << 10;
   // When no more than this many of them would be left to the kernel, because slices keep the
   // others, what comes is copied into a block of its own and the ring's block goes back at once.
