@@ -55,7 +55,11 @@ IoResult result_of_failure(const char* call) noexcept {
 
 }  // namespace internal
 
-IoResult FdSource::read_some(std::span<const iovec> into) noexcept {
+IoResult FdSource::read_failed(ssize_t answer, std::span<const iovec> into) noexcept {
+  return answer < 0 && errno == EINTR ? read_pieces(into) : internal::result_of_read(answer, "read");
+}
+
+IoResult FdSource::read_pieces(std::span<const iovec> into) noexcept {
   const internal::CallEntries room(into);
   if (room.bytes() == 0) return {};
   if (room.single()) {
@@ -108,6 +112,12 @@ IoResult write_other(int fd, const internal::CallEntries& offer) noexcept {
 }  // namespace
 
 IoResult FdSink::write_some(std::span<const iovec> from) noexcept {
+#if defined(MSG_NOSIGNAL)
+  if (kind_ == FdKind::socket && internal::is_one_piece(from)) {
+    const ssize_t n = ::send(fd_, from[0].iov_base, from[0].iov_len, kNoSignal);
+    if (BIGHT_LIKELY(n >= 0 || errno != EINTR)) return internal::result_of_write(n, "send");
+  }
+#endif
   const internal::CallEntries offer(from);
   if (offer.bytes() == 0) return {};
 #if !defined(MSG_NOSIGNAL) && defined(SO_NOSIGPIPE)

@@ -226,12 +226,6 @@ struct Room {
   // At most `max` bytes of `into`; none when its max_size leaves none. Fails with bad_alloc.
   Room(ChainBuilder& into, size_t max) {
     max = (std::min)(max, kMaxTransfer);
-    if (into.spare() >= max) {
-      entries[0] = {into.prepare(max).data(), max};
-      count = 1;
-      bytes = max;
-      return;
-    }
     const size_t prepared = into.prepare_iovec(max, entries);
     while (count < prepared && bytes < max) {
       entries[count].iov_len = (std::min)(entries[count].iov_len, max - bytes);
@@ -245,10 +239,14 @@ struct Room {
   size_t bytes = 0;
 };
 
-// One read into `entries`, made again while it is interrupted.
-IoResult take_in(const SourceRef& source, std::span<const iovec> entries, size_t room) {
+}  // namespace
+
+IoResult take_in(const SourceRef& source, std::span<const iovec> entries, size_t room,
+                 const IoResult* first) {
   for (;;) {
-    IoResult result = source.read_some(entries);
+    IoResult result = first != nullptr ? *first : source.read_some(entries);
+    first = nullptr;
+    if (BIGHT_LIKELY(result.kind == IoKind::data && result.bytes - 1 < room)) return result;
     if (settle(result, "read_some of the source", room)) continue;
     if (result.kind == IoKind::data && result.bytes == 0) {
       // No source should say so; going on would spin.
@@ -258,6 +256,8 @@ IoResult take_in(const SourceRef& source, std::span<const iovec> entries, size_t
     return result;
   }
 }
+
+namespace {
 
 IoResult no_room() noexcept { return IoResult::failed(ENOBUFS, "read_some"); }
 
@@ -289,6 +289,12 @@ IoResult read_up_to(const SourceRef& source, ChainBuilder& into, size_t n, ReadS
 
 IoResult read_some(SourceRef source, ChainBuilder& into, size_t max) {
   if (max == 0) return {};
+  if (BIGHT_LIKELY(into.spare() >= max && max <= kMaxTransfer)) {
+    const iovec entry{into.prepare(max).data(), max};
+    const IoResult result = take_in(source, {&entry, 1}, max);
+    into.commit(result.bytes);
+    return result;
+  }
   const Room room(into, max);
   if (room.bytes == 0) return no_room();
   const IoResult result = take_in(source, {room.entries, room.count}, room.bytes);
