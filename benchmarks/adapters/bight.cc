@@ -95,7 +95,7 @@ void read_request(State& state) {
 }
 
 void send_file(State& state, Transport transport) {
-  const Connection connection(transport);
+  const Connection connection(transport, 0);
   const std::string header = compare::letters(kFileHeader, 1);
   const std::string content = compare::letters(kFileSlice, 2);
   const auto file = std::make_shared<bight::File>(make_file(content));

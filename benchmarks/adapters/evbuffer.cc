@@ -23,10 +23,9 @@ Buffer make_buffer() {
 // False if the socket takes no more.
 bool write_all(evbuffer* buffer, int fd) {
   while (evbuffer_get_length(buffer) != 0) {
-    if (evbuffer_write(buffer, fd) < 0) {
-      must(errno == EAGAIN, "evbuffer_write");
-      return false;
-    }
+    const int n = evbuffer_write(buffer, fd);
+    must(n >= 0 || errno == EAGAIN, "evbuffer_write");
+    if (n <= 0) return false;  // 0: its sendfile takes no more
   }
   return true;
 }
@@ -106,7 +105,7 @@ void read_reserved(State& state, Transport transport) {
 
 // A header and a file segment, which goes by sendfile.
 void send_file(State& state, Transport transport) {
-  const Connection connection(transport);
+  const Connection connection(transport, 0);
   const std::string header = compare::letters(kFileHeader, 1);
   const std::string content = compare::letters(kFileSlice, 2);
   const int fd = make_file(content);

@@ -45,6 +45,7 @@ inline void set_non_blocking(int fd) {
 // Two ends of one connection, both non-blocking, small packets sent at once.
 class Connection {
  public:
+  // `buffer` 0: as large as the system makes them.
   explicit Connection(Transport transport, int buffer = 4 << 20) {
     ::signal(SIGPIPE, SIG_IGN);
     int fds[2] = {-1, -1};
@@ -69,9 +70,10 @@ class Connection {
       for (const int fd : fds) ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     }
     for (const int fd : fds) {
-      // The system may grant less.
-      ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
-      ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+      if (buffer != 0) {  // the system may grant less
+        ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+        ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+      }
       set_non_blocking(fd);
     }
     near_ = fds[0];

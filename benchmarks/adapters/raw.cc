@@ -139,7 +139,7 @@ struct FileMessage {
 };
 
 void send_file(State& state, Transport transport) {
-  const Connection connection(transport);
+  const Connection connection(transport, 0);
   const FileMessage message;
   struct Progress {
     size_t header = 0;
@@ -167,7 +167,7 @@ void send_file(State& state, Transport transport) {
 }
 
 void send_read(State& state, Transport transport) {
-  const Connection connection(transport);
+  const Connection connection(transport, 0);
   const FileMessage message;
   std::vector<char> room(256 * kKiB);
   struct Progress {

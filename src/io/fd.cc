@@ -21,10 +21,13 @@ CallEntries::CallEntries(std::span<const iovec> entries) noexcept {
   while (!entries.empty() && entries.front().iov_len == 0) entries = entries.subspan(1);
   if (entries.size() > kMaxEntries) entries = entries.first(kMaxEntries);
   size_t count = 0;
-  while (count < entries.size() && entries[count].iov_len <= kMaxTransfer - bytes_) {
-    bytes_ += entries[count].iov_len;
+  size_t bytes = 0;
+  for (const iovec& entry : entries) {
+    if (entry.iov_len > kMaxTransfer - bytes) break;
+    bytes += entry.iov_len;
     ++count;
   }
+  bytes_ = bytes;
   if (count == 0 && !entries.empty()) {
     cut_ = {entries.front().iov_base, kMaxTransfer};
     bytes_ = kMaxTransfer;

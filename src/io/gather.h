@@ -82,6 +82,8 @@ class Gather {
 
   // Whether the last entry is a run in the scratch that may go on.
   bool in_run() const noexcept;
+  // Takes pieces as entries as long as they are large and no neighbours; returns how many.
+  size_t pass_large(const iovec* pieces, size_t count) noexcept;
   // Takes pieces into such a run as long as they are small and fit; returns how many.
   size_t gather_run(const iovec* pieces, size_t count) noexcept;
   // Makes `piece` part of the last entry, if the two are neighbours or a run of small ones.

@@ -72,6 +72,10 @@ bool Gather::add(const Chain& chain, size_t from) noexcept {
         chain.fill_iovec({fresh, kMaxEntries - count_}, from, max_bytes_ - bytes_);
     const bool rest_fits = from + fill.bytes == chain.size() || fill.bytes == max_bytes_ - bytes_;
     for (size_t i = 0; i < fill.count;) {
+      if (!scratch_full_ || rest_fits) {
+        i += pass_large(fresh + i, fill.count - i);
+        if (i == fill.count) break;
+      }
       const iovec piece = fresh[i];
       if (!join(piece)) {
         if (scratch_full_ && !rest_fits) return false;
@@ -85,6 +89,23 @@ bool Gather::add(const Chain& chain, size_t from) noexcept {
     segments_left -= fill.count;
   }
   return count_ != kMaxEntries && bytes_ != max_bytes_;
+}
+
+size_t Gather::pass_large(const iovec* pieces, size_t count) noexcept {
+  iovec* out = entries_ + count_;
+  const void* previous_end = count_ == 0 ? nullptr : end_of(entries_[count_ - 1]);
+  size_t bytes = 0;
+  size_t i = 0;
+  for (; i < count; ++i) {
+    const iovec piece = pieces[i];
+    if (piece.iov_len < gather_below_ || piece.iov_base == previous_end) break;
+    *out++ = piece;
+    previous_end = end_of(piece);
+    bytes += piece.iov_len;
+  }
+  count_ += i;
+  bytes_ += bytes;
+  return i;
 }
 
 size_t Gather::gather_run(const iovec* pieces, size_t count) noexcept {
