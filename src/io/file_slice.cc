@@ -91,6 +91,12 @@ IoResult FileSlice::map(Bytes& into) const {
 struct FileSliceSender {
   // What one attempt by sendfile came to; none if the kernel refuses.
   static std::optional<IoResult> by_sendfile(FdSink& sink, bool hold_sigpipe, FileSlice& body);
+  // Asks the system once what the sink writes to.
+  static void ask_peer(FdSink& sink) noexcept;
+  static bool is_socket(const FdSink& sink) noexcept { return sink.peer_ != FdSink::Peer::other; }
+  static bool is_network(const FdSink& sink) noexcept {
+    return sink.peer_ == FdSink::Peer::network;
+  }
   static bool refused(const FileSlice& body) noexcept { return body.sendfile_refused_; }
   static IoResult by_reading(internal::SinkRef sink, FdSink* direct, Chain& head, FileSlice& body,
                              size_t read_ahead);
@@ -99,15 +105,6 @@ struct FileSliceSender {
 namespace {
 
 #if defined(__linux__)
-enum class Peer { network, local_socket, other };
-
-Peer peer_of(int fd) noexcept {
-  int domain = 0;
-  socklen_t size = sizeof(domain);
-  if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return Peer::other;
-  return domain == AF_UNIX ? Peer::local_socket : Peer::network;
-}
-
 // Whether SIGPIPE does anything: one call that most servers, which ignore it, save four by.
 bool sigpipe_matters() noexcept {
   struct sigaction action;
@@ -118,6 +115,13 @@ bool sigpipe_matters() noexcept {
 struct MoreFollows {
   int fd;
   IoResult write_some(std::span<const iovec> from) const noexcept {
+    if (internal::is_one_piece(from)) {
+      return internal::result_of_write(
+          internal::again_if_interrupted([&] {
+            return ::send(fd, from[0].iov_base, from[0].iov_len, MSG_NOSIGNAL | MSG_MORE);
+          }),
+          "send");
+    }
     const internal::CallEntries offer(from);
     if (offer.bytes() == 0) return {};
     msghdr message{};
@@ -134,6 +138,17 @@ struct MoreFollows {
 }  // namespace
 
 #if defined(__linux__)
+void FileSliceSender::ask_peer(FdSink& sink) noexcept {
+  if (sink.peer_ != FdSink::Peer::unknown) return;
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  if (::getsockopt(sink.fd(), SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) {
+    sink.peer_ = FdSink::Peer::other;
+  } else {
+    sink.peer_ = domain == AF_UNIX ? FdSink::Peer::local_socket : FdSink::Peer::network;
+  }
+}
+
 std::optional<IoResult> FileSliceSender::by_sendfile(FdSink& sink, bool hold_sigpipe,
                                                      FileSlice& body) {
   std::optional<SigpipeGuard> guard;
@@ -210,9 +225,10 @@ Way choose_way([[maybe_unused]] FdSink* direct, [[maybe_unused]] const FileSlice
   if (either && direct->kind() == FdKind::socket) {
     way.by_sendfile = way.to_socket = true;
   } else {
-    const Peer peer = peer_of(direct->fd());
-    way.to_socket = peer != Peer::other;
-    way.by_sendfile = either || body.size() >= (peer == Peer::network ? network : local);
+    FileSliceSender::ask_peer(*direct);
+    way.to_socket = FileSliceSender::is_socket(*direct);
+    way.by_sendfile =
+        either || body.size() >= (FileSliceSender::is_network(*direct) ? network : local);
   }
   way.hold_sigpipe = way.by_sendfile && way.to_socket && sigpipe_matters();
 #endif
