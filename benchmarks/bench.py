@@ -492,7 +492,8 @@ def print_run(libraries, rows, plain_rows, hostile, growth):
         for name, label, value in row.views:
             print(f"  not in the running in {row.row}: {name} {number(value)} ({label})")
         if row.missing:
-            print(f"  {row.row} counts as not held: no {', '.join(row.missing)} on this machine")
+            print(f"  {row.row} counts as not held: nothing of {', '.join(row.missing)} to compare "
+                  "with on this machine")
     sizes = libraries[BIGHT].facts.get("W17_memory_1000")
     if sizes:
         held = sizes["sizeof_buffer"] == 24 and sizes["sizeof_chain"] == 64
