@@ -396,10 +396,12 @@ class Row:
                     limit = self.best * factor if self.best else None
                     texts.append(f"{number(factor)}x best peer")
                 else:
-                    name, _, variant = kind.partition(":")
-                    row = "pair" if name == "pair" else self.row + (":" + variant if variant else "")
-                    library = libraries[FLOOR if name in ("floor", "pair") else name]
-                    base = library.median(row)
+                    # The floor may have several ways: "floor:read" is one.
+                    is_floor = kind == "pair" or kind.split(":")[0] == "floor"
+                    row = "pair" if kind == "pair" else self.row
+                    if is_floor and ":" in kind:
+                        row += kind[len("floor"):]
+                    base = libraries[FLOOR if is_floor else kind].median(row)
                     limit = base * factor if base else None
                     texts.append(f"{factor:.4g}x {kind.replace('absl::', '')}")
                 if limit is not None:
