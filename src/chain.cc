@@ -475,7 +475,9 @@ struct Chain::Ops {
   // An empty chain over a new table for `segments`; add_segment fills it, and at least one must be
   // added before anything else is done with it.
   static void begin_table(Chain& empty, size_t segments) {
-    SegmentTable* const t = new_table(capacity_for(segments));
+    begin_table_in(empty, new_table(capacity_for(segments)));
+  }
+  static void begin_table_in(Chain& empty, SegmentTable* t) noexcept {
     t->starts()[0] = 0;
     empty.word_ = reinterpret_cast<uintptr_t>(t);
     empty.window_ = Window{};
@@ -1328,6 +1330,27 @@ void Chain::push_back_slow(Segment& s) {
 void Chain::push_back_owned(Segment s) {
   Bytes owned(s);  // drops the reference if the push fails
   push_back_slow(owned.segment_);
+}
+
+void* Chain::allocate_table_memory(uint32_t& segments) {
+  segments = capacity_for(segments);
+  return internal::allocate_node(table_bytes(segments));
+}
+
+void Chain::free_table_memory(void* memory, uint32_t capacity) noexcept {
+  internal::free_node(memory, table_bytes(capacity));
+}
+
+void Chain::fill_table(void* memory, uint32_t capacity,
+                       std::span<const Segment> segments) noexcept {
+  Ops::begin_table_in(*this, init_table(memory, capacity));
+  for (const Segment& segment : segments) Ops::add_segment(*this, segment);
+}
+
+void Chain::reserve_back(size_t k) {
+  DeferredTable old;
+  const bool unique = Ops::tidy(*this);
+  Ops::reserve_back(*this, k, unique, old);
 }
 
 void Chain::push_front_slow(Segment& s) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "bight/copy_audit.h"
@@ -14,6 +15,8 @@ namespace {
 constexpr uint32_t kSealCredits = 16;
 // The smallest block that is worth a reference count.
 constexpr size_t kLeastBlock = 64;
+// The least segments that a chain has a table for.
+constexpr size_t kFirstSegments = 3;
 // Hole serials that a builder takes from the process at once.
 constexpr uint64_t kSerials = uint64_t{1} << 24;
 constinit std::atomic<uint64_t> next_serials{1};
@@ -40,6 +43,10 @@ struct ChainBuilder::Extra {
   // Blocks behind the current one, in order, nothing written in them: those from first_prepared on.
   std::vector<internal::Block*> prepared;
   size_t first_prepared = 0;
+  // Where the segments of a commit across blocks will be put while nothing is sealed: memory is
+  // needed before bytes are read and not behind that.
+  void* table_memory = nullptr;
+  uint32_t table_capacity = 0;
 
   std::span<internal::Block* const> blocks() const noexcept {
     return std::span(prepared).subspan(first_prepared);
@@ -60,6 +67,7 @@ struct ChainBuilder::Extra {
   }
 
   ~Extra() {
+    if (table_memory != nullptr) Chain::free_table_memory(table_memory, table_capacity);
     for (internal::Block* const block : blocks()) internal::drop_word(internal::word_of(block));
   }
 };
@@ -250,6 +258,7 @@ size_t ChainBuilder::prepare_spans(size_t n, std::span<std::span<std::byte>> spa
     spans[count++] = {block->storage, piece};
     room += piece;
   }
+  if (count > 1) reserve_segments(count);
   return count;
 }
 
@@ -272,13 +281,16 @@ void ChainBuilder::commit_slow(size_t n) {
   if (n > std::min(prepared, allowed)) {
     internal::fail_length("commit", n, std::min(prepared, allowed));
   }
+  // Done by prepare_spans() already, unless something was pushed or taken since.
+  reserve_segments(1 + extra_->blocks().size());
   advance(n, true);
 }
 
 // Prepares blocks until they and the current one have room for `room` bytes.
 void ChainBuilder::prepare_blocks(size_t room) {
   size_t have = spare();
-  for (size_t next = 0; have < room; ++next) {
+  size_t next = 0;
+  for (; have < room; ++next) {
     Extra& more = extra();
     if (next == more.blocks().size()) {
       reserve_one(more.prepared);
@@ -286,29 +298,61 @@ void ChainBuilder::prepare_blocks(size_t room) {
     }
     have += more.blocks()[next]->capacity;
   }
+  if (next != 0) reserve_segments(1 + next);
+}
+
+// Makes sure that advance() over `n` blocks, the current one included, needs no memory.
+void ChainBuilder::reserve_segments(size_t n) {
+  if (!sealed_.empty()) {
+    sealed_.reserve_back(n);
+    return;
+  }
+  Extra& more = extra();
+  if (more.table_capacity >= n) return;
+  uint32_t capacity = static_cast<uint32_t>(std::min<size_t>(n, UINT32_MAX));
+  void* const memory = Chain::allocate_table_memory(capacity);
+  if (more.table_memory != nullptr) {
+    Chain::free_table_memory(more.table_memory, more.table_capacity);
+  }
+  more.table_memory = memory;
+  more.table_capacity = capacity;
 }
 
 // Takes the first `n` bytes of the current block's room and of the prepared blocks as written, more
-// than the current block has room for. All segments that this makes are gathered first, so that it
-// changes all or, failing, nothing.
-void ChainBuilder::advance(size_t n, bool in_place) {
+// than the current block has room for. reserve_segments() has made room for what becomes of them.
+void ChainBuilder::advance(size_t n, bool in_place) noexcept {
   const std::span<internal::Block* const> blocks = extra_->blocks();
   const size_t here = spare();
-  Chain full;
-  if (unsealed() + here != 0) {
-    full.push_back(Bytes(internal::Segment{begin_, unsealed() + here,
-                                           internal::share_word(internal::word_of(block_))}));
-  }
+  internal::Segment first[kFirstSegments];
+  size_t count = 0;
+  size_t full = 0;
+  const auto push = [&](internal::Block* block, const std::byte* data, size_t size) {
+    internal::Segment segment{data, size, internal::share_word(internal::word_of(block))};
+    full += size;
+    if (!sealed_.empty()) {
+      sealed_.push_back_slow(segment);
+      return;
+    }
+    first[count++] = segment;
+    if (count < kFirstSegments) return;
+    sealed_.fill_table(std::exchange(extra_->table_memory, nullptr),
+                       std::exchange(extra_->table_capacity, 0), first);
+  };
+  if (unsealed() + here != 0) push(block_, begin_, unsealed() + here);
   size_t left = n - here;
   size_t used = 0;
   while (left > blocks[used]->capacity) {
     internal::Block* const block = blocks[used++];
-    full.push_back(Bytes(internal::Segment{block->storage, block->capacity,
-                                           internal::share_word(internal::word_of(block))}));
+    push(block, block->storage, block->capacity);
     left -= block->capacity;
   }
-  const size_t copied = full.size() - received_ - (in_place ? n - left : 0);
-  sealed_.push_back(std::move(full));
+  // Up to two need no table.
+  if (sealed_.empty()) {
+    for (internal::Segment& segment : std::span(first).first(count)) {
+      sealed_.push_back_slow(segment);
+    }
+  }
+  const size_t copied = full - received_ - (in_place ? n - left : 0);
   if (copied != 0) internal::count_copied(copied);
   leave_block();
   for (size_t i = 0; i < used; ++i) internal::drop_word(internal::word_of(blocks[i]));

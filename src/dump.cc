@@ -1,7 +1,10 @@
 #include "bight/dump.h"
 
 #include <algorithm>
+#include <ostream>
 #include <span>
+
+#include "bight/bytes.h"
 
 BIGHT_NAMESPACE_BEGIN
 namespace {
@@ -160,5 +163,8 @@ std::string hexdump(const Chain& chain, size_t max_bytes, SegmentMarks marks) {
   }
   return writer.finish(chain.size());
 }
+
+void PrintTo(const Bytes& bytes, std::ostream* out) { *out << '"' << debug_string(bytes) << '"'; }
+void PrintTo(const Chain& chain, std::ostream* out) { *out << '"' << debug_string(chain) << '"'; }
 
 BIGHT_NAMESPACE_END

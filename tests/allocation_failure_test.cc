@@ -288,8 +288,39 @@ TEST_F(AllocationFailureTest, EveryWriteOfAChainBuilder) {
   });
 }
 
+TEST_F(AllocationFailureTest, CommitRightBehindPrepareNeedsNoMemory) {
+  // With nothing, one, two and many segments sealed before, and as many blocks.
+  const std::string text = pattern(3000);
+  for (const size_t sealed : {0u, 1u, 2u, 3u, 4u, 7u, 8u, 9u, 40u}) {
+    for (const size_t n : {100u, 200u, 400u, 1000u, 3000u}) {
+      bight::ChainBuilderOptions options;
+      options.min_block = options.max_block = 64;
+      ChainBuilder builder(options);
+      std::string before;
+      for (size_t i = 0; i < sealed; ++i) {
+        builder.push_back(Bytes::copy_of("link"));
+        before += "link";
+      }
+      std::array<std::span<std::byte>, 64> spans;
+      const size_t count = builder.prepare_spans(n, spans);
+      size_t done = 0;
+      for (size_t i = 0; i < count && done < n; ++i) {
+        const size_t piece = std::min(spans[i].size(), n - done);
+        std::memcpy(spans[i].data(), text.data() + done, piece);
+        done += piece;
+      }
+      ASSERT_EQ(done, n);
+      replaced_new::succeed = 0;
+      builder.commit(n);
+      replaced_new::succeed = -1;
+      EXPECT_EQ(builder.take(), before + text.substr(0, n)) << sealed << " sealed";
+    }
+  }
+}
+
 TEST_F(AllocationFailureTest, CommitAcrossBlocks) {
-  // The prepared bytes are whole after a failure, and the commit can be tried again.
+  // After a push behind the prepare: the prepared bytes are whole after a failure, and the commit
+  // can be tried again.
   const std::string text = pattern(300);
   struct State {
     Stream stream;
@@ -307,15 +338,17 @@ TEST_F(AllocationFailureTest, CommitAcrossBlocks) {
           std::memcpy(spans[i].data(), text.data() + done, n);
           done += n;
         }
+        // They fill the table.
+        for (int i = 0; i < 6; ++i) state.stream.builder.push_back(Bytes::from_static("link"));
         return state;
       },
       [](State& state) { state.stream.builder.commit(300); },
       [](State& state) {
         ChainBuilder& builder = state.stream.builder;
-        EXPECT_EQ(builder.size(), state.stream.content().size());
+        EXPECT_EQ(builder.size(), state.stream.content().size() + 24);
         builder.commit(300);
         builder.fill(state.stream.hole, "hole");
-        EXPECT_EQ(builder.take(), state.stream.content() + state.text);
+        EXPECT_EQ(builder.take(), state.stream.content() + "linklinklinklinklinklink" + state.text);
       });
 }
 
@@ -356,9 +389,11 @@ TEST_F(AllocationFailureTest, TakeUpToAnOpenHole) {
       builder.append(pattern(500));
     }
   };
+  // Made before: what a comparison allocates must not be what fails.
+  const std::string first = pattern(500);
   at_every_allocation(
       1, [] { return std::make_unique<State>(); },
-      [](std::unique_ptr<State>& state) { EXPECT_EQ(state->builder.take(), pattern(500)); },
+      [&](std::unique_ptr<State>& state) { EXPECT_EQ(state->builder.take(), first); },
       [](std::unique_ptr<State>& state) {
         EXPECT_EQ(state->builder.size(), 1004u);
         EXPECT_EQ(state->builder.take(), pattern(500));
@@ -376,11 +411,14 @@ TEST_F(AllocationFailureTest, ExtractingALine) {  // buf-V24
   };
   const std::string all = make().to_string();
   const size_t end = *make().find("\r\n");
+  // Made before: what a comparison allocates must not be what fails.
+  const std::string line = all.substr(0, end);
+  const std::string rest = all.substr(end);
   at_every_allocation(
       1, make,
       [&](Chain& chain) {
-        EXPECT_EQ(chain.split_to(end), all.substr(0, end));
-        EXPECT_EQ(chain, all.substr(end));
+        EXPECT_EQ(chain.split_to(end), line);
+        EXPECT_EQ(chain, rest);
       },
       [&](Chain& chain) {
         EXPECT_EQ(chain, all);

@@ -117,5 +117,10 @@ TEST(DumpTest, HexdumpCanMarkWhereSegmentsBegin) {
             "00000000  61 62|63 64 65 66 67 68 |69                       |abcdefghi|\n");
 }
 
+TEST(DumpTest, GoogleTestShowsEscapedText) {
+  EXPECT_EQ(testing::PrintToString(Bytes::copy_of("a\x01\n")), "\"a\\x01\\n\"");
+  EXPECT_EQ(testing::PrintToString(chain_of("a\x01\n", 1)), "\"a\\x01\\n\"");
+}
+
 }  // namespace
 }  // namespace bight

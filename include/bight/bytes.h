@@ -328,6 +328,8 @@ class Bytes {
   }
   // Writes the bytes as they are (see dump.h for escaped text and hex).
   BIGHT_API friend std::ostream& operator<<(std::ostream& out, const Bytes& bytes);
+  // How GoogleTest shows it: escaped text between quotes.
+  BIGHT_API friend void PrintTo(const Bytes& bytes, std::ostream* out);
   template <class Sink>
   friend void AbslStringify(Sink& sink, const Bytes& bytes) {
     sink.Append({bytes.chars(), bytes.size()});

@@ -292,6 +292,8 @@ class Chain {
   }
   // Writes the bytes as they are (see dump.h for escaped text and hex).
   BIGHT_API friend std::ostream& operator<<(std::ostream& out, const Chain& chain);
+  // How GoogleTest shows it: escaped text between quotes.
+  BIGHT_API friend void PrintTo(const Chain& chain, std::ostream* out);
   template <class Sink>
   friend void AbslStringify(Sink& sink, const Chain& chain) {
     for (size_t i = 0; i < chain.segment_count(); ++i) {
@@ -385,6 +387,15 @@ class Chain {
   bool push_front_fast(Segment segment) noexcept;
   // push_back_slow; the segment's reference is dropped if it fails.
   BIGHT_API void push_back_owned(Segment segment);
+  // For ChainBuilder, which must not need memory once bytes have been read. Memory for a table of
+  // at least `segments`, whose capacity it makes that; what fill_table() has not used goes to
+  // free_table_memory().
+  static void* allocate_table_memory(uint32_t& segments);
+  static void free_table_memory(void* memory, uint32_t capacity) noexcept;
+  // Pushes `segments`, more than two, over such memory, which it uses up. The chain is empty.
+  void fill_table(void* memory, uint32_t capacity, std::span<const Segment> segments) noexcept;
+  // Makes room behind a chain that is not empty: pushing `k` segments needs no memory afterwards.
+  void reserve_back(size_t k);
   static bool may_continue(uintptr_t block, uintptr_t next) noexcept {
     return ((block ^ next) & ~internal::kSharedHint) == 0;
   }

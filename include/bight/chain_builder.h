@@ -107,8 +107,9 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
 #endif
   // Takes the first `n` prepared bytes as written, across pieces (in place: not a copy).
   // Precondition: `n` is at most the room that there is, prepared or not: the rest of the current
-  // block and the prepared pieces behind it (checked in every build). Within the current
-  // block it cannot fail; across pieces it fails with bad_alloc and changes nothing.
+  // block and the prepared pieces behind it (checked in every build). Within the current block, and
+  // right behind the call that prepared the pieces, it needs no memory and cannot fail. If
+  // something was pushed or taken between, a commit across pieces can: bad_alloc, nothing changed.
   void commit(size_t n) {
     if (BIGHT_UNLIKELY(spare() < n)) {
       commit_slow(n);
@@ -205,7 +206,8 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   BIGHT_API bool try_refill(size_t n);
   BIGHT_API void commit_slow(size_t n);
   void prepare_blocks(size_t room);
-  void advance(size_t n, bool in_place);
+  void reserve_segments(size_t n);
+  void advance(size_t n, bool in_place) noexcept;
   BIGHT_API void append_slow(ByteView bytes);
   void refill_unchecked(size_t n);
   Extra& extra();

@@ -12,9 +12,8 @@
 // them waits (unless the descriptor itself blocks), spins or sleeps. An interrupted read is
 // made again. A source is passed as an lvalue or an rvalue.
 //
-// Room is made before a byte is read, and what came before is in the builder, so bad_alloc loses
-// nothing, but for one case: a read that filled several blocks makes several segments, and if the
-// memory for their table (24 bytes a segment) cannot be had, the bytes of that read are lost.
+// All memory is had before a byte is read, that for the segments of a read across blocks included,
+// and what came before is in the builder: bad_alloc loses nothing.
 #ifndef BIGHT_IO_READ_H_
 #define BIGHT_IO_READ_H_
 
