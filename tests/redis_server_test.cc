@@ -492,6 +492,17 @@ TEST(RedisServerTest, WhoDoesNotReadHoldsUpNobodyAndNoMemory) {
   for (int i = 0; i < kGets; ++i) ASSERT_TRUE(lazy.read(bulk(value).size()) == bulk(value)) << i;
 }
 
+TEST(RedisServerTest, OneCommandCannotAskForAReplyWithoutBound) {
+  const Server server({});
+  EXPECT_EQ(server.ask(command({"SET", "k", std::string(size_t{16} << 20, 'v')})), "+OK\r\n");
+  std::vector<std::string> words(60000, "k");
+  words[0] = "MGET";
+  RawClient greedy = server.connect();
+  ASSERT_TRUE(greedy.send(command(words)));
+  EXPECT_THAT(greedy.read(8 + 11), StartsWith("*59999\r\n$16777216\r\n"));
+  EXPECT_LT(field(server.ask(command({"INFO"})), "used_memory"), size_t{64} << 20);
+}
+
 TEST(RedisServerTest, StoresNothingAboveItsMemory) {
   const Server full({"--max_memory=1"});  // what it receives into is more
   for (const std::vector<std::string>& words : {std::vector<std::string>{"SET", "a", "b"},

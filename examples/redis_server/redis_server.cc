@@ -27,7 +27,7 @@ ABSL_FLAG(unsigned, seconds, 0, "the server ends after so long; 0: by SIGTERM or
 namespace example {
 
 constexpr size_t kShare = 1024;  // shorter values are copied into replies, others shared
-constexpr size_t kMany = static_cast<size_t>(-1);
+constexpr size_t kMany = static_cast<size_t>(-1), kMaxReply = size_t{1} << 30;
 
 // One client.
 class Session : public Handler {
@@ -141,6 +141,7 @@ class Session : public Handler {
     const bight::Chain* const value = store_.get(key);
     ++(value != nullptr ? store_.hits : store_.misses);
     value != nullptr ? bulk(*value) : null();
+    open_ = c_->out.size() < kMaxReply;  // else what is there is sent, and the connection ends
   }
   void set() {  // one pair or more
     if (count() % 2 == 0) return error(kWrongCount);
@@ -150,7 +151,7 @@ class Session : public Handler {
   }
   void mget() {
     line("*", count() - 1);
-    for (size_t i = 1; i < count(); ++i) value_of(text(i));
+    for (size_t i = 1; open_ && i < count(); ++i) value_of(text(i));
   }
   void count_keys(auto counts) {
     size_t n = 0;

@@ -19,8 +19,7 @@ class RespReader {
     size_t position, size;  // in the chain
     const char* data;       // null if it straddles segments
   };
-  RespReader(size_t max_arguments, size_t max_command)
-      : max_arguments_(max_arguments), max_command_(max_command) {}
+  RespReader(size_t most, size_t bytes) : max_arguments_(most), max_command_(bytes) {}
 
   // Goes to where the last batch ended, with a cursor that was made after bytes came.
   void seek(bight::Cursor& in) const { in.seek(position_); }
