@@ -18,7 +18,9 @@ else()
         "  cord:      sudo apt-get install libabsl-dev\n"
         "  protobuf:  sudo apt-get install libprotobuf-dev protobuf-compiler\n"
         "  grpc:      sudo apt-get install libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc\n"
-        "  dlpack:    sudo apt-get install libdlpack-dev libabsl-dev")
+        "  openssl:   sudo apt-get install libssl-dev openssl (and BIGHT_IO)\n"
+        "  dlpack:    sudo apt-get install libdlpack-dev libabsl-dev\n"
+        "  opencv:    sudo apt-get install libabsl-dev libopencv-core-dev")
     endif()
   endforeach()
 endif()
@@ -31,6 +33,8 @@ if(BIGHT_INSTALL)
     include/bight/interop/dlpack.h
     include/bight/interop/grpc.h
     include/bight/interop/iostream.h
+    include/bight/interop/openssl.h
+    include/bight/interop/opencv.h
     include/bight/interop/protobuf.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/bight/interop")
 endif()
