@@ -1,4 +1,4 @@
-# Install rules: headers, libraries, the CMake package (components core and io) and pkg-config files.
+# Install rules: headers, libraries, the CMake package (components core, io and uring) and pkg-config files.
 include(CMakePackageConfigHelpers)
 
 set(bight_cmake_dir "${CMAKE_INSTALL_LIBDIR}/cmake/bight")
@@ -7,6 +7,9 @@ install(FILES "${PROJECT_BINARY_DIR}/include/bight/config.h"
   DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/bight")
 if(BIGHT_IO)
   set(bight_left_out)
+  if(NOT BIGHT_URING)
+    set(bight_left_out PATTERN "io/uring.h" EXCLUDE)
+  endif()
 else()
   # These need Abseil.
   set(bight_left_out REGEX "/bight/(io|testing)$" EXCLUDE)
@@ -30,6 +33,10 @@ endfunction()
 bight_install_component(core bight)
 if(BIGHT_IO)
   bight_install_component(io bight_io)
+endif()
+if(BIGHT_URING)
+  bight_install_component(uring bight_uring)
+  install(FILES cmake/BightUring.cmake DESTINATION "${bight_cmake_dir}")
 endif()
 
 configure_package_config_file(cmake/bight-config.cmake.in
@@ -67,5 +74,10 @@ install(FILES "${PROJECT_BINARY_DIR}/cmake/bight.pc"
 if(BIGHT_IO)
   configure_file(cmake/bight-io.pc.in "${PROJECT_BINARY_DIR}/cmake/bight-io.pc" @ONLY)
   install(FILES "${PROJECT_BINARY_DIR}/cmake/bight-io.pc"
+    DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endif()
+if(BIGHT_URING)
+  configure_file(cmake/bight-uring.pc.in "${PROJECT_BINARY_DIR}/cmake/bight-uring.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/cmake/bight-uring.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 endif()

@@ -1,8 +1,37 @@
 # The targets of include/bight/interop/ that need a third party: bight::cord, bight::protobuf,
-# bight::grpc and bight::openssl. They are headers only, so this file serves bight's own build and
-# its installed package alike: an installed bight has each of them for whoever has the library.
-#
-# bight_add_interop(<cord|protobuf|grpc|openssl> [GLOBAL])
+# bight::grpc, bight::openssl, bight::opencv and bight::dlpack. They are headers only, so this file
+# serves bight's own build and its installed package alike: an installed bight has each of them for
+# whoever has the library.
+
+# bight_find_opencv(<module> <variable>)
+# Sets <variable> to a target of OpenCV's module (core, imgcodecs and so on), or to nothing. In
+# Debian only libopencv-dev, which needs every module, has OpenCV's package file; the development
+# packages of single modules are enough here, so without the file the module is looked for itself.
+function(bight_find_opencv module variable)
+  if(NOT TARGET opencv_${module})
+    find_package(OpenCV CONFIG QUIET COMPONENTS ${module})
+  endif()
+  set(target opencv_${module})
+  if(NOT TARGET ${target})
+    set(target bight::opencv_${module})
+  endif()
+  if(NOT TARGET ${target})
+    find_path(BIGHT_OPENCV_INCLUDE_DIR opencv2/core/mat.hpp PATH_SUFFIXES opencv4)
+    find_library(BIGHT_OPENCV_${module}_LIBRARY opencv_${module})
+    mark_as_advanced(BIGHT_OPENCV_INCLUDE_DIR BIGHT_OPENCV_${module}_LIBRARY)
+    if(BIGHT_OPENCV_INCLUDE_DIR AND BIGHT_OPENCV_${module}_LIBRARY)
+      add_library(${target} UNKNOWN IMPORTED GLOBAL)
+      set_target_properties(${target} PROPERTIES
+        IMPORTED_LOCATION "${BIGHT_OPENCV_${module}_LIBRARY}"
+        INTERFACE_INCLUDE_DIRECTORIES "${BIGHT_OPENCV_INCLUDE_DIR}")
+    else()
+      set(target)
+    endif()
+  endif()
+  set(${variable} "${target}" PARENT_SCOPE)
+endfunction()
+
+# bight_add_interop(<cord|protobuf|grpc|openssl|opencv|dlpack> [GLOBAL])
 # Makes bight::<name> from bight::bight (openssl: bight::io) and the library, which is looked for
 # unless the project has its target already. Without the library it makes nothing.
 function(bight_add_interop name)
@@ -10,6 +39,7 @@ function(bight_add_interop name)
     return()
   endif()
   set(needed bight::bight)
+  set(also)
   if(name STREQUAL "cord")
     set(library absl::cord)
     if(NOT TARGET ${library})
@@ -36,11 +66,28 @@ function(bight_add_interop name)
     if(NOT TARGET ${library})
       find_package(OpenSSL 1.1.1 QUIET)
     endif()
+  elseif(name STREQUAL "opencv")
+    bight_find_opencv(core library)
+  elseif(name STREQUAL "dlpack")
+    set(library dlpack::dlpack)
+    if(NOT TARGET ${library})
+      find_package(dlpack CONFIG QUIET)
+    endif()
   else()
     message(FATAL_ERROR "bight has no interop target '${name}'")
   endif()
-  if(TARGET ${library} AND TARGET ${needed})
+  if(name MATCHES "^(opencv|dlpack)$")
+    # Their answers are absl::StatusOr.
+    set(also absl::status absl::statusor absl::strings)
+    if(NOT TARGET absl::statusor)
+      find_package(absl CONFIG QUIET)
+    endif()
+    if(NOT TARGET absl::statusor)
+      return()
+    endif()
+  endif()
+  if(TARGET "${library}" AND TARGET ${needed})
     add_library(bight::${name} INTERFACE IMPORTED ${ARGN})
-    target_link_libraries(bight::${name} INTERFACE ${needed} ${library})
+    target_link_libraries(bight::${name} INTERFACE ${needed} ${library} ${also})
   endif()
 endfunction()

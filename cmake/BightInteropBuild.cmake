@@ -7,6 +7,7 @@ if(BIGHT_INTEROP STREQUAL "auto")
   if(PROJECT_IS_TOP_LEVEL)
     bight_add_interop(cord GLOBAL)
     bight_add_interop(protobuf GLOBAL)
+    bight_add_interop(dlpack GLOBAL)
   endif()
 else()
   foreach(name IN LISTS BIGHT_INTEROP)
@@ -17,7 +18,9 @@ else()
         "  cord:      sudo apt-get install libabsl-dev\n"
         "  protobuf:  sudo apt-get install libprotobuf-dev protobuf-compiler\n"
         "  grpc:      sudo apt-get install libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc\n"
-        "  openssl:   sudo apt-get install libssl-dev openssl (and BIGHT_IO)")
+        "  openssl:   sudo apt-get install libssl-dev openssl (and BIGHT_IO)\n"
+        "  dlpack:    sudo apt-get install libdlpack-dev libabsl-dev\n"
+        "  opencv:    sudo apt-get install libabsl-dev libopencv-core-dev")
     endif()
   endforeach()
 endif()
@@ -27,9 +30,11 @@ if(BIGHT_INSTALL)
   # Also without bight::io: they need the core and their own library.
   install(FILES
     include/bight/interop/cord.h
+    include/bight/interop/dlpack.h
     include/bight/interop/grpc.h
     include/bight/interop/iostream.h
     include/bight/interop/openssl.h
+    include/bight/interop/opencv.h
     include/bight/interop/protobuf.h
     DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/bight/interop")
 endif()

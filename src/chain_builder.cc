@@ -159,23 +159,32 @@ void ChainBuilder::use_block(internal::Block* block) noexcept {
   set_limit();
 }
 
-// Makes the written bytes of the current block a segment. Needs memory only for the chain's table;
-// if that cannot be had nothing has changed.
-void ChainBuilder::seal() {
-  const size_t n = unsealed();
-  if (n == 0) return;
+// The written and not yet sealed bytes, with one of the credits as their reference, which is the
+// builder's until mark_cut().
+inline internal::Segment ChainBuilder::uncut_segment() noexcept {
   if (credits_ == 0) {
     block_->refs.take(kSealCredits);
     credits_ = kSealCredits;
   }
-  const uintptr_t word = internal::word_of(block_) | internal::kSharedHint;
-  // On failure push_back_slow throws and the credit stays with the builder.
-  internal::Segment segment{begin_, n, word};
-  sealed_.push_back_slow(segment);
+  return {begin_, unsealed(), internal::word_of(block_) | internal::kSharedHint};
+}
+
+inline void ChainBuilder::mark_cut() noexcept {
+  const size_t n = unsealed();
   --credits_;
   if (n > received_) internal::count_copied(n - received_);
   received_ = 0;
   begin_ = end_;
+}
+
+// Makes the written bytes of the current block a segment. Needs memory only for the chain's table;
+// if that cannot be had nothing has changed.
+void ChainBuilder::seal() {
+  if (unsealed() == 0) return;
+  internal::Segment segment = uncut_segment();
+  // On failure push_back_slow throws and the credit stays with the builder.
+  sealed_.push_back_slow(segment);
+  mark_cut();
 }
 
 void ChainBuilder::leave_block() noexcept {
@@ -485,6 +494,15 @@ void ChainBuilder::truncate(size_t n) noexcept {
 }
 
 Chain ChainBuilder::take() {
+  const size_t n = unsealed();
+  if (BIGHT_LIKELY(n != 0 && sealed_.empty() && (extra_ == nullptr || extra_->holes.empty()))) {
+    // All of it lies in the current block: nothing can fail from here on.
+    const internal::Segment segment = uncut_segment();
+    mark_cut();
+    taken_ += n;
+    if (max_size_ != internal::kMaxSize) set_limit();
+    return Chain(segment);
+  }
   seal();
   Chain result;
   if (extra_ == nullptr || extra_->holes.empty()) {

@@ -48,7 +48,10 @@ TEST(Crc32cTest, VectorsOfRfc3720) {
   command[31] = std::byte{0x18};
   command[32] = std::byte{0x28};
   command[40] = std::byte{0x02};
-  for (auto* const extend : {&crc32c_extend, &crc32c_extend_portable}) {
+  for (const bool portably : {false, true}) {
+    const auto extend = [&](uint32_t crc, std::span<const std::byte> data) {
+      return crc32c_extend(crc, data, portably);
+    };
     EXPECT_EQ(extend(0, Buffer(32)), 0x8a9136aau);
     EXPECT_EQ(extend(0, Buffer(32, std::byte{0xff})), 0x62a8ab43u);
     EXPECT_EQ(extend(0, up), 0x46dd794eu);
@@ -65,7 +68,7 @@ TEST(Crc32cTest, EverySizeAgreesWithABitLoop) {
     const auto part = std::span(bytes).last(size);
     const uint32_t expected = crc_of(part);
     ASSERT_EQ(crc32c(part), expected) << size;
-    ASSERT_EQ(crc32c_extend_portable(0, part), expected) << size;
+    ASSERT_EQ(crc32c_extend(0, part, true), expected) << size;
   }
 }
 
@@ -80,10 +83,12 @@ TEST(Crc32cTest, PartsInOrderAndPartsCombinedGiveTheWhole) {
     const auto b = std::span(bytes).subspan(first, second - first);
     const auto c = std::span(bytes).subspan(second);
     ASSERT_EQ(crc32c_extend(crc32c_extend(crc32c(a), b), c), whole) << first << " " << second;
-    ASSERT_EQ(crc32c_extend_portable(crc32c_extend_portable(crc32c(a), b), c), whole);
-    const uint32_t behind = crc32c_combine(crc32c(b), crc32c(c), c.size());
-    ASSERT_EQ(crc32c_combine(crc32c(a), behind, b.size() + c.size()), whole)
-        << first << " " << second;
+    ASSERT_EQ(crc32c_extend(crc32c_extend(crc32c(a), b, true), c, true), whole);
+    for (const bool portably : {false, true}) {
+      const uint32_t behind = crc32c_combine(crc32c(b), crc32c(c), c.size(), portably);
+      ASSERT_EQ(crc32c_combine(crc32c(a), behind, b.size() + c.size(), portably), whole)
+          << first << " " << second;
+    }
   }
 }
 
@@ -93,6 +98,8 @@ TEST(Crc32cTest, CombinesOverHugeLengths) {
   const uint64_t huge = uint64_t{1} << 62;
   const uint32_t twice = crc32c_combine(crc32c_combine(a, 0, huge), 0, huge);
   EXPECT_EQ(crc32c_combine(a, 0, 2 * huge), twice);
+  EXPECT_EQ(crc32c_combine(a, 0, 2 * huge, true), twice);
+  EXPECT_EQ(crc32c_combine(a, 0, ~uint64_t{0}), crc32c_combine(a, 0, ~uint64_t{0}, true));
   EXPECT_NE(twice, a);
   EXPECT_EQ(crc32c_combine(a, 0, 0), a);
 }

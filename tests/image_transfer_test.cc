@@ -316,6 +316,58 @@ TEST(ImageTransferTest, AnExistingFileIsReplacedOnlyByAWholeImage) {
   EXPECT_EQ(content_of(to / "out"), "new");
 }
 
+TEST(ImageTransferTest, TheHookOfAnAnswerRunsOnceItsLastByteHasLeft) {
+  const Folder from, to;
+  const std::string image = random_bytes(1'000'000);
+  std::ofstream(from / "img", std::ios::binary) << image;
+  Server server("--hook " + (from / "img"));
+  Connection connection(server);
+  uint64_t kind = 0;
+  for (uint64_t part = 0; part < 3; ++part) {
+    connection.send(ask(part, 3, "img"));
+    EXPECT_EQ(connection.read_message(kind).size(), part == 0 ? 333'334u : 333'333u);
+  }
+  // Answered by the same thread after the three, and without a hook itself.
+  connection.send(ask(0, 0, "img"));
+  EXPECT_EQ(connection.read_message(kind), "");
+  EXPECT_THAT(server.stop(), HasSubstr(", 3 hooks run"));
+
+  Server again("--hook " + (from / "img"));
+  expect_success("fetch " + again.address() + " img -o " + (to / "out") +
+                 " --parts 100 --connections 4 --repeat 3");
+  EXPECT_TRUE(content_of(to / "out") == image);
+}
+
+// --mat of this program, which is built with OpenCV or without.
+TEST(ImageTransferTest, MatServesThePixelsAndWritesThePictureOfThem) {
+  const std::string picture = IMAGE_TRANSFER_PICTURE;
+  if (!IMAGE_TRANSFER_HAS_MAT) {
+    return expect_failure("serve --mat " + picture, "--mat: this program was built without OpenCV");
+  }
+  const Folder folder;
+  const auto pixels_of = [&](const std::string& path, const std::string& out) {
+    Server server("--mat " + path);
+    const std::string fetch =
+        "fetch " + server.address() + " " + path.substr(path.rfind('/') + 1) + " ";
+    expect_success(fetch + "-o " + (folder / out), "7225344 bytes in ");
+    expect_success(fetch + "--mat --parts 100 --connections 4 -o " + (folder / (out + ".png")),
+                   "7225344 bytes in ");
+    expect_failure(fetch + "--mat -o " + (folder / "out.txt"), "OpenCV writes no such picture");
+    expect_failure(fetch + "--mat -o " + (folder / "none"), "OpenCV writes no such picture");
+    expect_failure(fetch + "--mat --scattered -o " + (folder / "x.png"), "not with --scattered");
+    EXPECT_THAT(server.stop(), StartsWith("stopped: 0 bytes copied"));
+    return content_of(folder / out);
+  };
+  const std::string sent = pixels_of(picture, "sent");
+  EXPECT_EQ(sent.size(), 1792u * 1344 * 3);
+  EXPECT_TRUE(pixels_of(folder / "sent.png", "again") == sent);
+  EXPECT_EQ(folder.files().size(), 4u);
+  expect_failure("serve --mat " IMAGE_TRANSFER, "OpenCV reads no picture from it");
+  Server plain(picture);
+  expect_failure("fetch " + plain.address() + " bight.png --mat -o " + (folder / "x.png"),
+                 "no picture");
+}
+
 TEST(ImageTransferTest, ProgressIsShownOnATerminal) {
   const Folder from, to;
   std::ofstream(from / "img") << random_bytes(3 << 20);

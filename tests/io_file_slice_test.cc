@@ -234,6 +234,19 @@ TEST_F(IoFileSliceTest, TinySocketBuffersLoseNothing) {
   }
 }
 
+// A header in front leaves no rest as long as itself, with a read and a write of its own.
+TEST_F(IoFileSliceTest, AShortHeadCostsNoCallOfItsOwn) {
+  const std::string text = pattern(size_t{512} << 10);
+  const std::string header(200, 'h');
+  const std::shared_ptr<const File> file = file_of(text);
+  ScriptedSink sink;
+  Chain head = chain_of(header, {200});
+  FileSlice body(file, 0, text.size());
+  EXPECT_EQ(send_all(sink, head, body, by_reading()).bytes, header.size() + text.size());
+  EXPECT_EQ(sink.calls(), 2u);  // 256 KiB each
+  EXPECT_EQ(sink.received(), header + text);
+}
+
 // Every short length at every place with each fault in between, for sinks that are no descriptor.
 TEST_F(IoFileSliceTest, LosesNothingWhateverTheSinkDoes) {
   const std::string text = pattern(12);

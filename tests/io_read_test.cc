@@ -441,11 +441,11 @@ TEST(IoReadDeathTest, ReadUntilAnEmptyDelimiterStopsTheProgram) {
 // ---- ReadSize
 // ------------------------------------------------------------------------------------
 
-TEST(ReadSizeTest, GrowsFourTimesWhenFilledAndHalvesAfterTwoSmallReads) {
+TEST(ReadSizeTest, DoublesWhenFilledAndHalvesAfterTwoSmallReads) {
   ReadSize size;
   EXPECT_EQ(size.next(), 4096u);
   size.record(4096, 4096);
-  EXPECT_EQ(size.next(), 16384u);
+  EXPECT_EQ(size.next(), 8192u);
   for (int i = 0; i < 10; ++i) size.record(size.next(), size.next());
   EXPECT_EQ(size.next(), size_t{1} << 20);
   size.record(1 << 20, 100);
@@ -462,11 +462,21 @@ TEST(ReadSizeTest, GrowsFourTimesWhenFilledAndHalvesAfterTwoSmallReads) {
 TEST(ReadSizeTest, StaysWithinItsBounds) {
   ReadSize size(100, 300);
   size.record(100, 100);
+  EXPECT_EQ(size.next(), 200u);
+  size.record(200, 200);
   EXPECT_EQ(size.next(), 300u);
   ReadSize fixed(500, 20);
   fixed.record(500, 500);
   EXPECT_EQ(fixed.next(), 500u);
   EXPECT_EQ(ReadSize(0, 0).next(), 1u);
+}
+
+TEST(ReadSizeTest, DoublesTheRoomThatWasOfferedWhereThatWasMore) {
+  ReadSize size;
+  size.record(65536, 65536);
+  EXPECT_EQ(size.next(), size_t{128} << 10);
+  size.record(1 << 20, 1 << 20);
+  EXPECT_EQ(size.next(), ReadSize::kMost);
 }
 
 TEST(ReadSizeTest, RoomThatWasCutShortByALimitDoesNotGrowIt) {

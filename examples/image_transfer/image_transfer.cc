@@ -3,11 +3,14 @@
 #include <absl/flags/parse.h>
 #include <bight/bytes_builder.h>
 #include <bight/chain.h>
+#include <bight/chain_builder.h>
 #include <bight/copy_audit.h>
+#include <bight/cursor.h>
 #include <bight/io/fd_sink.h>
 #include <bight/io/fd_source.h>
 #include <bight/io/file.h>
 #include <bight/io/read.h>
+#include <bight/io/whole_file.h>
 #include <bight/io/write.h>
 #include <bight/memory.h>
 #include <netinet/in.h>
@@ -21,15 +24,21 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <thread>
+#include <tuple>
 #include <vector>
 
+#include "examples/image_transfer/mat_support.h"
 #include "examples/support/crc32c.h"
 #include "examples/support/process.h"
 #include "examples/support/tcp.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "serve: HOST:PORT; port 0 takes a free one");
 ABSL_FLAG(uint32_t, max_connections, 64, "serve: refuse more at once");
+ABSL_FLAG(bool, hook, false,
+          "serve: answer with views that call back when their last byte has left");
+ABSL_FLAG(bool, mat, false, "serve: a picture's pixels, by OpenCV; fetch: write a picture of them");
 ABSL_FLAG(uint32_t, timeout, 30, "give up a peer that is silent for so many seconds");
 ABSL_FLAG(std::string, o, "", "fetch: the file to write; default: the image's name");
 ABSL_FLAG(uint32_t, parts, 1, "fetch: in so many parts");
@@ -55,48 +64,44 @@ void check(const IoResult& result, const std::string& what) {
 // kind, two numbers, CRC-32C of what follows, its length
 using Header = std::array<uint64_t, 5>;
 enum : uint64_t { kAsk = 0x6269676874000001, kAskRaw, kAnswer, kRefusal };
-constexpr size_t kHeaderSize = 48, kMaxText = 255;
+constexpr size_t kHeaderSize = 48, kMaxText = 255, kMaxAsks = 4096;  // bytes
 constexpr size_t kReadSize = size_t{1} << 20;
 
 // Where part `i` of `n` begins: the first size % n parts are one byte longer than the others.
 size_t part_begin(size_t size, size_t i, size_t n) { return size / n * i + std::min(i, size % n); }
 
-// Sends a message in one gather write.
-bool send_message(int fd, Header header, Bytes body) {
-  header[4] = body.size();
-  BytesBuilder head(kHeaderSize);
-  SpanWriter out(head.prepare(kHeaderSize));  // in place, so that CopyAudit counts payload alone
+// Writes a header where it will be sent from, so that CopyAudit counts payload alone.
+void put_header(SpanWriter& out, const Header& header) {
   for (const uint64_t number : header) out.put_be<uint64_t>(number);
-  out.put_be<uint64_t>(crc32c(out.written()));
-  head.commit(kHeaderSize);
-  Chain message(std::move(head).freeze());
-  message.push_back(std::move(body));
-  return write_all(FdSink(fd, FdKind::socket), message, {.gather_below = 0}).kind == IoKind::data;
+  out.put_be<uint64_t>(crc32c(out.written().last(40)));
 }
-IoResult read_header(int fd, Header& header) {
-  BytesBuilder head(kHeaderSize);
-  const IoResult result = read_exactly(FdSource(fd), head, kHeaderSize);
-  if (result.kind != IoKind::data) return result;
-  for (size_t i = 0; i < 5; ++i) header[i] = load_be<uint64_t>(head.data() + 8 * i);
-  const bool sound = load_be<uint64_t>(head.data() + 40) == crc32c(head.span().first(40));
-  return sound ? result : IoResult::failed(EBADMSG, "header");
+// False: garbled. Precondition: kHeaderSize bytes are left.
+bool read_header(Cursor& in, Header& header) {
+  uint32_t crc = 0;
+  for (Cursor c = in.limit(40); !c.at_end(); c.skip(c.window().size())) {
+    crc = crc32c_extend(crc, c.window());
+  }
+  for (uint64_t& number : header) number = in.read_be<uint64_t>();
+  return in.read_be<uint64_t>() == crc;
 }
+
 // ---- serve ---------------------------------------------------------------------------------
 
 struct Image {
   static constexpr size_t kStep = 4096;
   Bytes bytes;
+  uint64_t layout = 0;            // of a picture's pixels, else 0
   std::vector<uint32_t> crcs{0};  // element k: of the first k * kStep bytes
 
   explicit Image(const std::string& path) {
-    File file;
-    uint64_t size = 0;
-    check(file.open(path.c_str(), O_RDONLY), path);
-    check(file.size(size), path);
-    BytesBuilder room(size);
-    check(read_exactly(file, room, size), path);
-    bytes = std::move(room).freeze();
-    for (size_t end = kStep; end <= size; end += kStep) {
+    if (absl::GetFlag(FLAGS_mat)) {
+      std::tie(bytes, layout) = mat_support().load(path);
+    } else {
+      Chain content;  // one segment
+      check(read_file(path.c_str(), content, {.map_from = SIZE_MAX}), path);
+      bytes = content.flatten();
+    }
+    for (size_t end = kStep; end <= bytes.size(); end += kStep) {
       crcs.push_back(crc32c_extend(crcs.back(), bytes.span().subspan(end - kStep, kStep)));
     }
   }
@@ -110,43 +115,76 @@ struct Image {
 };
 using Images = std::map<std::string, Image, std::less<>>;
 
-// Answers one request. False: the connection is over.
-bool serve_request(const Images& images, int fd, bool too_many) {
-  Header ask{};
-  const IoResult result = read_header(fd, ask);
-  if (result.kind != IoKind::data && result.error_number != EBADMSG) return false;
-  const auto [kind, part, parts, crc, name_size] = ask;
-  const bool sane = !result.is_error() && (kind == kAsk || kind == kAskRaw) &&
-                    name_size <= kMaxText && part <= UINT32_MAX && parts <= UINT32_MAX;
-  BytesBuilder name(kMaxText);
-  if (sane && read_exactly(FdSource(fd), name, name_size).kind != IoKind::data) return false;
-  const auto found = images.find(name.view());
-  const size_t size = found != images.end() ? found->second.bytes.size() : 0;
-  const std::string_view refusal = too_many ? "too many connections"
-                                   : !sane  ? "garbled header"
-                                   : name.view().find('/') != name.view().npos
-                                       ? "a name has no slash"
-                                   : found == images.end()                ? "no image of that name"
-                                   : parts > std::max(size, size_t{1})    ? "more parts than bytes"
-                                   : part >= std::max(parts, uint64_t{1}) ? "part out of range"
-                                                                          : "";
-  if (!refusal.empty()) {
-    const Bytes text = Bytes::from_static_unchecked(refusal);
-    return send_message(fd, {kRefusal}, text) && sane && !too_many;
+std::atomic<size_t> sent_whole{0};  // answers whose last byte has left, with --hook
+
+void push_answer(Chain& answers, Header header, const Bytes& body) {
+  header[4] = body.size();
+  BytesBuilder head(kHeaderSize);
+  SpanWriter out(head.prepare(kHeaderSize));
+  put_header(out, header);
+  head.commit(out.size());
+  answers.push_back(std::move(head).freeze());
+  answers.push_back(body);
+}
+
+// Answers what comes, all requests that are there in one gather write, until the peer leaves or
+// errs.
+void serve_peer(const Images& images, int fd, bool too_many) {
+  ChainBuilder room;
+  Chain received, answers;
+  const auto send = [&] {
+    const WriteOptions options{.gather_below = 0};
+    return write_all(FdSink(fd, FdKind::socket), answers, options).kind == IoKind::data;
+  };
+  for (bool open = true; open;) {
+    Cursor in(received);
+    Header ask{};
+    const bool whole = in.remaining() >= kHeaderSize;
+    const bool sane = whole && read_header(in, ask) && (ask[0] == kAsk || ask[0] == kAskRaw) &&
+                      ask[4] <= kMaxText && ask[1] <= UINT32_MAX && ask[2] <= UINT32_MAX;
+    const auto [kind, part, parts, crc, name_size] = ask;
+    const std::optional<Chain> name = in.try_read_chain(sane ? name_size : 0);
+    if (!whole || !name) {
+      if (!send() || read_some(FdSource(fd), room, kMaxAsks).kind != IoKind::data) return;
+      received.push_back(room.take());
+      continue;
+    }
+    received.consume(in.position());
+    const auto found = images.find(*name);
+    const size_t size = found != images.end() ? found->second.bytes.size() : 0;
+    const std::string_view refusal = too_many                            ? "too many connections"
+                                     : !sane                             ? "garbled header"
+                                     : name->find('/')                   ? "a name has no slash"
+                                     : found == images.end()             ? "no image of that name"
+                                     : parts > std::max(size, size_t{1}) ? "more parts than bytes"
+                                     : part >= std::max(parts, uint64_t{1}) ? "part out of range"
+                                                                            : "";
+    if (!refusal.empty()) {
+      push_answer(answers, {kRefusal}, Bytes::from_static_unchecked(refusal));
+      open = sane && !too_many;
+      continue;
+    }
+    const Image& image = found->second;
+    if (parts == 0) {
+      push_answer(answers, {kAnswer, size, image.layout, image.crc(0, size)}, {});
+      continue;
+    }
+    const size_t begin = part_begin(size, part, parts), end = part_begin(size, part + 1, parts);
+    Bytes payload = image.bytes.slice(begin, end - begin);
+    if (kind == kAsk) {
+      if (absl::GetFlag(FLAGS_hook))
+        payload = Bytes::with_release(payload.span(), [] { ++sent_whole; });
+      push_answer(answers, {kAnswer, size, part, image.crc(begin, end)}, payload);
+      continue;
+    }
+    open = send();
+    while (open && !payload.empty()) {
+      const ssize_t n = ::send(fd, payload.data(), payload.size(), MSG_NOSIGNAL);
+      open = n > 0;
+      if (open) payload.remove_prefix(static_cast<size_t>(n));
+    }
   }
-  const Image& image = found->second;
-  if (parts == 0) return send_message(fd, {kAnswer, size, 0, image.crc(0, size)}, {});
-  const size_t begin = part_begin(size, part, parts), end = part_begin(size, part + 1, parts);
-  if (kind == kAsk) {
-    const Bytes payload = image.bytes.slice(begin, end - begin);
-    return send_message(fd, {kAnswer, size, part, image.crc(begin, end)}, payload);
-  }
-  for (size_t at = begin; at < end;) {
-    const ssize_t n = ::send(fd, image.bytes.data() + at, end - at, MSG_NOSIGNAL);
-    if (n <= 0) return false;
-    at += static_cast<size_t>(n);
-  }
-  return true;
+  (void)send();
 }
 
 [[noreturn]] void serve(const std::vector<std::string>& paths) {
@@ -165,8 +203,9 @@ bool serve_request(const Images& images, int fd, bool too_many) {
               ntohs(address.sin6_port));  // IPv4 has its port there, too
   std::fflush(stdout);
   end_on_signals([base] {
-    std::printf("stopped: %zu bytes copied by the library, peak memory %ld KiB\n",
-                size_t{CopyAudit::process_totals().copied}, memory_peak_kib() - base);
+    std::printf("stopped: %zu bytes copied by the library, peak memory %ld KiB, %zu hooks run\n",
+                size_t{CopyAudit::process_totals().copied}, memory_peak_kib() - base,
+                sent_whole.load());
   });
   std::atomic<uint32_t> open{0};
   const uint32_t limit = absl::GetFlag(FLAGS_max_connections);
@@ -176,7 +215,7 @@ bool serve_request(const Images& images, int fd, bool too_many) {
     if (!socket.is_open() || open >= limit + 16) continue;  // some are told why they are refused
     set_tcp_options(socket.fd(), absl::GetFlag(FLAGS_timeout));
     std::thread([&, too_many = open++ >= limit, peer = std::move(socket)] {
-      while (serve_request(images, peer.fd(), too_many)) continue;
+      serve_peer(images, peer.fd(), too_many);
       --open;
     }).detach();
   }
@@ -187,15 +226,16 @@ bool serve_request(const Images& images, int fd, bool too_many) {
 struct Fetcher {
   static constexpr size_t kAhead = 32;  // requests under way on one connection
   const std::string address, name;
+  const size_t ask_size = kHeaderSize + name.size();
   const uint32_t parts = absl::GetFlag(FLAGS_parts);
   const uint32_t connections = std::min(absl::GetFlag(FLAGS_connections), parts);
   const bool scattered = absl::GetFlag(FLAGS_scattered), terminal = ::isatty(2) == 1;
   const uint64_t kind = absl::GetFlag(FLAGS_raw) ? kAskRaw : kAsk;
   std::vector<File> sockets{};
-  uint64_t size = 0, crc = 0;        // of the whole, as the server says
-  std::vector<BytesBuilder> into{};  // element i: where part i goes
-  std::vector<uint32_t> crcs{};      // of the parts that came
-  std::vector<Bytes> buffers{};      // the image: in one, or scattered
+  uint64_t size = 0, layout = 0, crc = 0;  // of the whole, as the server says
+  std::vector<BytesBuilder> into{};        // element i: where part i goes
+  std::vector<uint32_t> crcs{};            // of the parts that came
+  std::vector<Bytes> buffers{};            // the image: in one, or scattered
   std::atomic<size_t> received{0};
 
   void connect() {
@@ -203,10 +243,13 @@ struct Fetcher {
     if (name.size() > kMaxText) die(name + ": a name has at most 255 bytes");
     while (sockets.size() < connections)
       sockets.push_back(open_tcp(address, false, absl::GetFlag(FLAGS_timeout)));
-    ask(0, 0, 0);
-    const Header whole = read_answer(0, 0);
-    size = whole[1];
-    crc = whole[3];
+    for (size_t c = 0; c < connections; ++c) {
+      (void)ask(c, 0, 1, 0);
+      const Header whole = read_answer(c);
+      size = whole[1];
+      layout = whole[2];
+      crc = whole[3];
+    }
     if (size > absl::GetFlag(FLAGS_max_bytes)) die(name + ": is larger than --max_bytes");
     if (parts > std::max(size, uint64_t{1})) die(name + ": more parts than bytes");
     CacheLimits limits;
@@ -216,43 +259,86 @@ struct Fetcher {
   size_t part_size(size_t i) const {
     return part_begin(size, i + 1, parts) - part_begin(size, i, parts);
   }
-  void ask(size_t c, size_t part, size_t of) {
-    // If the server has hung up, it has perhaps said why: reading tells.
-    (void)send_message(sockets[c].fd(), {kind, part, of, 0}, Bytes::from_static_unchecked(name));
-  }
-  Header read_answer(size_t c, uint64_t expected) {
-    Header answer{};
-    check(read_header(sockets[c].fd(), answer), address);
-    if (answer[0] == kRefusal && answer[4] <= kMaxText) {
-      BytesBuilder text(kMaxText);
-      check(read_exactly(FdSource(sockets[c].fd()), text, answer[4]), address);
-      for (std::byte& b : text) b = b < std::byte{' '} || b > std::byte{'~'} ? std::byte{'?'} : b;
-      die(address + " refuses: " + std::string(text.view()));
+  // Asks over connection c for part `first` and every further one of that connection below `end`,
+  // in one write. Returns the next one.
+  size_t ask(size_t c, size_t first, size_t end, size_t of) {
+    BytesBuilder room((end - first) / connections * ask_size + ask_size);
+    SpanWriter out(room.prepare(room.spare()));
+    for (; first < end; first += connections) {
+      put_header(out, {kind, first, of, 0, name.size()});
+      out.append(name);
     }
-    if (answer[0] != kAnswer || answer[4] != expected || (size != 0 && answer[1] != size)) {
+    room.commit(out.size());
+    Chain asks(std::move(room).freeze());
+    // If the server has hung up, it has perhaps said why: reading tells.
+    (void)write_all(FdSink(sockets[c].fd(), FdKind::socket), asks);
+    return first;
+  }
+  Header checked(const Bytes& head, uint64_t expected) const {
+    Header answer{};
+    Cursor in(head);
+    const bool sound = read_header(in, answer);
+    if (sound && answer[0] == kRefusal && answer[4] <= kMaxText) return answer;
+    if (!sound || answer[0] != kAnswer || answer[4] != expected ||
+        (size != 0 && answer[1] != size)) {
       die(address + ": garbled header");
     }
     return answer;
   }
-  // Receives the parts c, c + connections and so on, each straight into its place.
+  // The answer without a body to the first request of a connection.
+  Header read_answer(size_t c) {
+    BytesBuilder head(kHeaderSize), text(kMaxText);
+    check(read_exactly(FdSource(sockets[c].fd()), head, kHeaderSize), address);
+    const Header answer = checked(std::move(head).freeze(), 0);
+    if (answer[0] == kAnswer) return answer;
+    check(read_exactly(FdSource(sockets[c].fd()), text, answer[4]), address);
+    for (std::byte& b : text) b = b < std::byte{' '} || b > std::byte{'~'} ? std::byte{'?'} : b;
+    die(address + " refuses: " + std::string(text.view()));
+  }
+  // Receives the parts c, c + connections and so on, each straight into its place: one call takes
+  // the rest of a part, the next header, the next part and so on, as far as they have come.
   void receive(size_t c) {
-    for (size_t i = c, asked = c; i < parts; i += connections) {
-      for (; asked < parts && asked < i + kAhead * connections; asked += connections) {
-        ask(c, asked, parts);
+    std::array<std::array<std::byte, kHeaderSize>, kAhead> heads;
+    std::array<iovec, 2 * kAhead> places;
+    const auto slot = [&](size_t i) -> auto& { return heads[i / connections % kAhead]; };
+    Header answer{};
+    size_t asked = c, head = 0;  // bytes of the header of part i that have come
+    for (size_t i = c; i < parts;) {
+      if (asked < parts && asked - i <= kAhead / 2 * connections) {
+        asked = ask(c, asked, std::min<size_t>(parts, i + kAhead * connections), parts);
       }
-      const Header answer = read_answer(c, part_size(i));
-      while (into[i].spare() > 0) {
-        const IoResult r = read_some(FdSource(sockets[c].fd()), into[i], kReadSize);
-        check(r, address);
-        crcs[i] = crc32c_extend(crcs[i], into[i].span().last(r.bytes));
-        if (terminal) show_progress(c, received += r.bytes);
+      size_t count = 0, offered = 0;
+      for (size_t k = i; k < asked && offered < kReadSize; k += connections) {
+        const auto before = std::span(slot(k)).subspan(k == i ? head : 0);
+        const auto body = into[k].prepare(0).first(std::min(into[k].spare(), kReadSize));
+        places[count++] = {before.data(), before.size()};
+        places[count++] = {body.data(), body.size()};
+        offered += before.size() + body.size();
       }
-      if (crcs[i] != answer[3]) die(name + ": wrong checksum of part " + std::to_string(i));
+      const IoResult r = FdSource(sockets[c].fd()).read_some(std::span(places).first(count));
+      check(r, address);
+      for (size_t left = r.bytes; left > 0;) {
+        const size_t of_head = std::min(left, kHeaderSize - head);
+        head += of_head;
+        left -= of_head;
+        if (head < kHeaderSize) break;
+        if (of_head > 0) answer = checked(Bytes::from_static_unchecked(slot(i)), part_size(i));
+        if (answer[0] != kAnswer) die(address + ": refuses a part");
+        const size_t of_body = std::min(left, into[i].spare());
+        into[i].commit(of_body);
+        left -= of_body;
+        crcs[i] = crc32c_extend(crcs[i], into[i].span().last(of_body));
+        if (terminal) show_progress(c, received += of_body);
+        if (into[i].spare() > 0) break;
+        if (crcs[i] != answer[3]) die(name + ": wrong checksum of part " + std::to_string(i));
+        i += connections;
+        head = 0;
+      }
     }
   }
   // The same as one writes it without a library.
   void receive_raw(size_t c) {
-    for (size_t i = c; i < parts; i += connections) ask(c, i, parts);
+    (void)ask(c, c, parts, parts);
     for (size_t i = c; i < parts; i += connections) {
       const auto memory = into[i].prepare(part_size(i)).first(part_size(i));
       for (size_t at = 0; at < memory.size();) {
@@ -302,6 +388,8 @@ struct Fetcher {
 int fetch(const std::string& address, const std::string& name) {
   const long base = memory_now_kib();
   const std::string out = absl::GetFlag(FLAGS_o).empty() ? name : absl::GetFlag(FLAGS_o);
+  const bool mat = absl::GetFlag(FLAGS_mat);
+  if (mat && absl::GetFlag(FLAGS_scattered)) die("--mat takes one piece: not with --scattered");
   Fetcher fetcher{address, name};
   fetcher.connect();
   const std::string temporary = out + "." + std::to_string(::getpid()) + ".part";
@@ -317,6 +405,7 @@ int fetch(const std::string& address, const std::string& name) {
   const double start = seconds();
   Chain image;
   for (const Bytes& buffer : fetcher.buffers) image.push_back(buffer);
+  if (mat) image = Chain(mat_support().save(image.flatten(), fetcher.layout, out));
   check(write_all(file, image), temporary);
   check(file.close(), temporary);
   if (::rename(temporary.c_str(), out.c_str()) != 0) die_of_errno(out);
@@ -334,16 +423,17 @@ int fetch(const std::string& address, const std::string& name) {
 // ---- demo ----------------------------------------------------------------------------------
 
 struct Scheme {
-  const char *name, *parts, *connections, *option;
+  const char *name, *parts, *connections, *option, *server_option;
   size_t rival;  // the raw scheme that it is compared with; that one's repetition follows it
 };
-constexpr Scheme kSchemes[] = {{"raw, 1 connection", "1", "1", "--raw", 0},
-                               {"  the same again", "1", "1", "--raw", 0},
-                               {"whole", "1", "1", "--noraw", 0},
-                               {"raw, 4 connections", "100", "4", "--raw", 3},
-                               {"  the same again", "100", "4", "--raw", 3},
-                               {"parts", "100", "4", "--noraw", 3},
-                               {"scattered", "100", "4", "--scattered", 3}};
+constexpr Scheme kSchemes[] = {{"raw, 1 connection", "1", "1", "--raw", "--nohook", 0},
+                               {"  the same again", "1", "1", "--raw", "--nohook", 0},
+                               {"view and hook", "1", "1", "--noraw", "--hook", 0},
+                               {"attachment", "1", "1", "--noraw", "--nohook", 0},
+                               {"raw, 4 connections", "100", "4", "--raw", "--nohook", 4},
+                               {"  the same again", "100", "4", "--raw", "--nohook", 4},
+                               {"blocks on a pool", "100", "4", "--noraw", "--nohook", 4},
+                               {"  kept scattered", "100", "4", "--scattered", "--nohook", 4}};
 // The last two are the server's.
 enum { kSpeed, kFirst, kWriting, kFaults, kCopied, kPeak, kServerCopied, kServerPeak, kFigures };
 using Figures = std::array<double, kFigures>;
@@ -352,7 +442,7 @@ Figures transfer(const std::string& file, const std::string& out, const Scheme& 
                  const char* repeat) {
   Figures f{};
   char address[64];
-  Child server = start({"serve", file}, true);
+  Child server = start({"serve", file, s.server_option}, true);
   if (std::fscanf(server.output, "listening on %63s", address) != 1) die("demo: serve failed");
   Child client =
       start({"fetch", address, std::filesystem::path(file).filename(), "-o", out, "--parts",

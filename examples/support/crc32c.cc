@@ -7,9 +7,6 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define CRC32C_X86 1
-#elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
-#include <arm_acle.h>
-#define CRC32C_ARM 1
 #endif
 
 namespace example {
@@ -23,22 +20,20 @@ constexpr uint32_t times_x(uint32_t a) { return (a >> 1) ^ ((a & 1) != 0 ? kPoly
 
 constexpr uint32_t product(uint32_t a, uint32_t b) {
   uint32_t result = 0;
-  for (; a != 0; a <<= 1, b = times_x(b)) {
-    if ((a & kOne) != 0) result ^= b;
-  }
+  for (; a != 0; a <<= 1, b = times_x(b)) result ^= (a & kOne) != 0 ? b : 0;
   return result;
 }
 
-constexpr uint32_t power(uint32_t base, uint64_t exponent) {
+constexpr uint32_t power_of_x(uint64_t exponent) {
   uint32_t result = kOne;
-  for (; exponent != 0; exponent >>= 1, base = product(base, base)) {
+  for (uint32_t base = kOne >> 1; exponent != 0; exponent >>= 1, base = product(base, base)) {
     if ((exponent & 1) != 0) result = product(result, base);
   }
   return result;
 }
 
 // Table k holds what a byte becomes when k more bytes follow it.
-constexpr std::array<std::array<uint32_t, 256>, 8> make_tables() {
+constexpr auto kTables = [] {
   std::array<std::array<uint32_t, 256>, 8> tables{};
   for (uint32_t i = 0; i < 256; ++i) {
     uint32_t value = i;
@@ -48,8 +43,18 @@ constexpr std::array<std::array<uint32_t, 256>, 8> make_tables() {
     }
   }
   return tables;
+}();
+
+// Element k: `factor` times x to the power of the bits in 2^k bytes.
+constexpr std::array<uint32_t, 64> powers_times(uint32_t factor) {
+  std::array<uint32_t, 64> powers{};
+  uint32_t power = kOne >> 8;
+  for (uint32_t& p : powers) {
+    p = product(power, factor);
+    power = product(power, power);
+  }
+  return powers;
 }
-constexpr auto kTables = make_tables();
 
 uint32_t portable(uint32_t state, const std::byte* data, size_t size) {
   for (; size >= 8; data += 8, size -= 8) {
@@ -62,23 +67,31 @@ uint32_t portable(uint32_t state, const std::byte* data, size_t size) {
   }
   return state;
 }
-
-#if defined(CRC32C_X86)
-// The instruction gives a result every cycle but each takes three: three runs side by side.
-constexpr size_t kRun = 512;
-
-// A product of reflected polynomials comes out one place too low, and the instruction multiplies by
-// x^32, hence 33. Returns the state after kRun * kRuns more zero bytes.
-template <size_t kRuns>
-__attribute__((target("sse4.2,pclmul"))) inline uint64_t run_behind(uint64_t state) {
-  constexpr uint32_t kFactor = power(kOne >> 1, 8 * kRun * kRuns - 33);
-  const __m128i wide = _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<int64_t>(state)),
-                                            _mm_cvtsi64_si128(int64_t{kFactor}), 0);
-  return _mm_crc32_u64(0, static_cast<uint64_t>(_mm_cvtsi128_si64(wide)));
+// The state after 2^k more zero bytes.
+uint32_t portable_shift(uint32_t state, size_t k) {
+  static constexpr auto kPowers = powers_times(kOne);
+  return product(state, kPowers[k]);
 }
 
-__attribute__((target("sse4.2,pclmul"))) uint32_t hardware(uint32_t state, const std::byte* data,
-                                                           size_t size) {
+#if defined(CRC32C_X86)
+#define CRC32C_TARGET __attribute__((target("sse4.2,pclmul")))
+
+// A product of reflected polynomials comes out one place too low, and the instruction multiplies by
+// x^32: whoever multiplies by x^n passes x^(n - 33).
+CRC32C_TARGET inline uint32_t multiply(uint32_t state, uint32_t factor) {
+  const __m128i wide =
+      _mm_clmulepi64_si128(_mm_cvtsi64_si128(state), _mm_cvtsi64_si128(int64_t{factor}), 0);
+  return static_cast<uint32_t>(_mm_crc32_u64(0, static_cast<uint64_t>(_mm_cvtsi128_si64(wide))));
+}
+CRC32C_TARGET uint32_t hardware_shift(uint32_t state, size_t k) {
+  // x to the power of 2^31 - 1 is 1.
+  static constexpr auto kPowers = powers_times(power_of_x((uint64_t{1} << 31) - 1 - 33));
+  return multiply(state, kPowers[k]);
+}
+
+CRC32C_TARGET uint32_t hardware(uint32_t state, const std::byte* data, size_t size) {
+  // The instruction gives a result every cycle but each takes three: three runs side by side.
+  constexpr size_t kRun = 512;
   uint64_t a = state;
   for (; size >= 3 * kRun; data += 3 * kRun, size -= 3 * kRun) {
     uint64_t b = 0, c = 0;
@@ -87,7 +100,9 @@ __attribute__((target("sse4.2,pclmul"))) uint32_t hardware(uint32_t state, const
       b = _mm_crc32_u64(b, bight::load_le<uint64_t>(p + kRun));
       c = _mm_crc32_u64(c, bight::load_le<uint64_t>(p + 2 * kRun));
     }
-    a = run_behind<2>(a) ^ run_behind<1>(b) ^ c;
+    constexpr uint32_t kOneRun = power_of_x(8 * kRun - 33), kTwoRuns = power_of_x(16 * kRun - 33);
+    a = multiply(static_cast<uint32_t>(a), kTwoRuns) ^ multiply(static_cast<uint32_t>(b), kOneRun) ^
+        c;
   }
   for (; size >= 8; data += 8, size -= 8) a = _mm_crc32_u64(a, bight::load_le<uint64_t>(data));
   auto result = static_cast<uint32_t>(a);
@@ -95,32 +110,26 @@ __attribute__((target("sse4.2,pclmul"))) uint32_t hardware(uint32_t state, const
   return result;
 }
 
-bool has_hardware() { return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul"); }
-#elif defined(CRC32C_ARM)
-uint32_t hardware(uint32_t state, const std::byte* data, size_t size) {
-  for (; size >= 8; data += 8, size -= 8) state = __crc32cd(state, bight::load_le<uint64_t>(data));
-  for (; size > 0; ++data, --size) state = __crc32cb(state, std::to_integer<uint8_t>(*data));
-  return state;
-}
-bool has_hardware() { return true; }
+const bool kHardware =
+    __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("pclmul") != 0;
 #else
 constexpr auto hardware = portable;
-bool has_hardware() { return false; }
+constexpr auto hardware_shift = portable_shift;
+constexpr bool kHardware = false;
 #endif
 
 }  // namespace
 
-uint32_t crc32c_extend(uint32_t crc, std::span<const std::byte> data) {
-  static const auto extend = has_hardware() ? hardware : portable;
-  return ~extend(~crc, data.data(), data.size());
+uint32_t crc32c_extend(uint32_t crc, std::span<const std::byte> data, bool portably) {
+  return ~(kHardware && !portably ? hardware : portable)(~crc, data.data(), data.size());
 }
 
-uint32_t crc32c_extend_portable(uint32_t crc, std::span<const std::byte> data) {
-  return ~portable(~crc, data.data(), data.size());
-}
-
-uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t length_b) {
-  return product(crc_a, power(kOne >> 8, length_b)) ^ crc_b;
+uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t length_b, bool portably) {
+  const auto shift = kHardware && !portably ? hardware_shift : portable_shift;
+  for (size_t k = 0; length_b != 0; ++k, length_b >>= 1) {
+    if ((length_b & 1) != 0) crc_a = shift(crc_a, k);
+  }
+  return crc_a ^ crc_b;
 }
 
 }  // namespace example

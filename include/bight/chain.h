@@ -563,6 +563,11 @@ inline Chain& Chain::operator=(const Chain& other) noexcept {
 }
 
 inline Chain& Chain::operator=(Chain&& other) noexcept {
+  if (size_ == 0 && word_ == kInline) {
+    // Nothing to drop, the usual case of a chain that is filled again and again.
+    if (&other != this) ::new (static_cast<void*>(this)) Chain(std::move(other));
+    return *this;
+  }
   Chain taken(std::move(other));
   swap(taken);
   return *this;

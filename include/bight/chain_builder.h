@@ -214,6 +214,8 @@ class ChainBuilder : public WriterOperations<ChainBuilder> {
   internal::Block* new_block(size_t n);
   void use_block(internal::Block* block) noexcept;
   void set_limit() noexcept;
+  internal::Segment uncut_segment() noexcept;
+  void mark_cut() noexcept;
   void seal();
   void leave_block() noexcept;
 

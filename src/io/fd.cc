@@ -21,10 +21,13 @@ CallEntries::CallEntries(std::span<const iovec> entries) noexcept {
   while (!entries.empty() && entries.front().iov_len == 0) entries = entries.subspan(1);
   if (entries.size() > kMaxEntries) entries = entries.first(kMaxEntries);
   size_t count = 0;
-  while (count < entries.size() && entries[count].iov_len <= kMaxTransfer - bytes_) {
-    bytes_ += entries[count].iov_len;
+  size_t bytes = 0;
+  for (const iovec& entry : entries) {
+    if (entry.iov_len > kMaxTransfer - bytes) break;
+    bytes += entry.iov_len;
     ++count;
   }
+  bytes_ = bytes;
   if (count == 0 && !entries.empty()) {
     cut_ = {entries.front().iov_base, kMaxTransfer};
     bytes_ = kMaxTransfer;
@@ -55,7 +58,11 @@ IoResult result_of_failure(const char* call) noexcept {
 
 }  // namespace internal
 
-IoResult FdSource::read_some(std::span<const iovec> into) noexcept {
+IoResult FdSource::read_failed(ssize_t answer, std::span<const iovec> into) noexcept {
+  return answer < 0 && errno == EINTR ? read_pieces(into) : internal::result_of_read(answer, "read");
+}
+
+IoResult FdSource::read_pieces(std::span<const iovec> into) noexcept {
   const internal::CallEntries room(into);
   if (room.bytes() == 0) return {};
   if (room.single()) {
@@ -108,6 +115,12 @@ IoResult write_other(int fd, const internal::CallEntries& offer) noexcept {
 }  // namespace
 
 IoResult FdSink::write_some(std::span<const iovec> from) noexcept {
+#if defined(MSG_NOSIGNAL)
+  if (kind_ == FdKind::socket && internal::is_one_piece(from)) {
+    const ssize_t n = ::send(fd_, from[0].iov_base, from[0].iov_len, kNoSignal);
+    if (BIGHT_LIKELY(n >= 0 || errno != EINTR)) return internal::result_of_write(n, "send");
+  }
+#endif
   const internal::CallEntries offer(from);
   if (offer.bytes() == 0) return {};
 #if !defined(MSG_NOSIGNAL) && defined(SO_NOSIGPIPE)

@@ -16,6 +16,7 @@
 #include <optional>
 #include <utility>
 
+#include "bight/bytes_builder.h"
 #include "bight/internal/check.h"
 #include "bight/io/send_file.h"
 #include "bight/io/sigpipe_guard.h"
@@ -89,24 +90,21 @@ IoResult FileSlice::map(Bytes& into) const {
 
 struct FileSliceSender {
   // What one attempt by sendfile came to; none if the kernel refuses.
-  static std::optional<IoResult> by_sendfile(FdSink& sink, bool socket, FileSlice& body);
+  static std::optional<IoResult> by_sendfile(FdSink& sink, bool hold_sigpipe, FileSlice& body);
+  // Asks the system once what the sink writes to.
+  static void ask_peer(FdSink& sink) noexcept;
+  static bool is_socket(const FdSink& sink) noexcept { return sink.peer_ != FdSink::Peer::other; }
+  static bool is_network(const FdSink& sink) noexcept {
+    return sink.peer_ == FdSink::Peer::network;
+  }
   static bool refused(const FileSlice& body) noexcept { return body.sendfile_refused_; }
-  static IoResult by_reading(internal::SinkRef sink, Chain& head, FileSlice& body,
+  static IoResult by_reading(internal::SinkRef sink, FdSink* direct, Chain& head, FileSlice& body,
                              size_t read_ahead);
 };
 
 namespace {
 
 #if defined(__linux__)
-enum class Peer { network, local_socket, other };
-
-Peer peer_of(int fd) noexcept {
-  int domain = 0;
-  socklen_t size = sizeof(domain);
-  if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) return Peer::other;
-  return domain == AF_UNIX ? Peer::local_socket : Peer::network;
-}
-
 // Whether SIGPIPE does anything: one call that most servers, which ignore it, save four by.
 bool sigpipe_matters() noexcept {
   struct sigaction action;
@@ -117,6 +115,13 @@ bool sigpipe_matters() noexcept {
 struct MoreFollows {
   int fd;
   IoResult write_some(std::span<const iovec> from) const noexcept {
+    if (internal::is_one_piece(from)) {
+      return internal::result_of_write(
+          internal::again_if_interrupted([&] {
+            return ::send(fd, from[0].iov_base, from[0].iov_len, MSG_NOSIGNAL | MSG_MORE);
+          }),
+          "send");
+    }
     const internal::CallEntries offer(from);
     if (offer.bytes() == 0) return {};
     msghdr message{};
@@ -133,9 +138,21 @@ struct MoreFollows {
 }  // namespace
 
 #if defined(__linux__)
-std::optional<IoResult> FileSliceSender::by_sendfile(FdSink& sink, bool socket, FileSlice& body) {
+void FileSliceSender::ask_peer(FdSink& sink) noexcept {
+  if (sink.peer_ != FdSink::Peer::unknown) return;
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  if (::getsockopt(sink.fd(), SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) {
+    sink.peer_ = FdSink::Peer::other;
+  } else {
+    sink.peer_ = domain == AF_UNIX ? FdSink::Peer::local_socket : FdSink::Peer::network;
+  }
+}
+
+std::optional<IoResult> FileSliceSender::by_sendfile(FdSink& sink, bool hold_sigpipe,
+                                                     FileSlice& body) {
   std::optional<SigpipeGuard> guard;
-  if (socket && sigpipe_matters()) guard.emplace();
+  if (hold_sigpipe) guard.emplace();
   const auto most = static_cast<size_t>(std::min<uint64_t>(body.size(), internal::kMaxTransfer));
   auto offset = static_cast<off_t>(body.offset());
   const ssize_t n = internal::again_if_interrupted(
@@ -162,66 +179,98 @@ std::optional<IoResult> FileSliceSender::by_sendfile(FdSink& sink, bool socket, 
 }
 #endif
 
-IoResult FileSliceSender::by_reading(internal::SinkRef sink, Chain& head, FileSlice& body,
-                                     size_t read_ahead) {
-  constexpr size_t kBlock = size_t{64} << 10;
-  if (head.size() < read_ahead || head.empty()) {
-    const size_t wanted = std::max<size_t>(read_ahead, 1) - std::min(head.size(), read_ahead);
-    const auto n = static_cast<size_t>(
-        std::min<uint64_t>({body.size(), std::max<size_t>(wanted, 1), internal::kMaxTransfer}));
-    ChainBuilderOptions blocks;
-    blocks.min_block = std::min(n, kBlock);
-    blocks.max_block = kBlock;
-    ChainBuilder room(blocks);
-    const IoResult read = body.file()->read_at(body.offset(), n, room);
-    head.push_back(room.take());
+IoResult FileSliceSender::by_reading(internal::SinkRef sink, [[maybe_unused]] FdSink* direct,
+                                     Chain& head, FileSlice& body, size_t read_ahead) {
+  read_ahead = std::clamp<size_t>(read_ahead, 1, internal::kMaxTransfer);
+  if (head.size() < read_ahead) {
+    // All of it beside a short head: a rest as long as the head would cost two calls and a packet.
+    const size_t wanted = head.size() <= read_ahead / 8 ? read_ahead : read_ahead - head.size();
+    const auto n = static_cast<size_t>(std::min<uint64_t>(body.size(), wanted));
+    // One block: several take several calls, or 10 % more time in one.
+    BytesBuilder room;
+    const IoResult read = body.file()->read_at(body.offset(), room.prepare(n).first(n));
+    room.commit(read.bytes);
+    head.push_back(std::move(room).freeze());
     body.consume(read.bytes);
     // What came goes first; the next call meets the obstacle again.
     if (head.empty()) return read;
   }
+#if defined(__linux__)
+  if (direct != nullptr && direct->kind() == FdKind::socket && !body.empty()) {
+    return bight::write_some(MoreFollows{direct->fd()}, head);
+  }
+#endif
   return internal::write_some(sink, head, WriteOptions{});
 }
 
 namespace internal {
 
-IoResult send_some(SinkRef sink, FdSink* direct, Chain& head, FileSlice& body,
-                   const SendFileOptions& options) {
+namespace {
+
+// How a slice goes; asked of the system once a call of send_some or send_all.
+struct Way {
+  bool by_sendfile = false;
+  bool to_socket = false;
+  bool hold_sigpipe = false;
+};
+
+Way choose_way([[maybe_unused]] FdSink* direct, [[maybe_unused]] const FileSlice& body,
+               [[maybe_unused]] const SendFileOptions& options) noexcept {
+  Way way;
+#if defined(__linux__)
+  const uint64_t local = options.sendfile_from;
+  const uint64_t network = options.network_sendfile_from;
+  if (direct == nullptr || body.size() < (std::min)(local, network)) return way;
+  const bool either = body.size() >= (std::max)(local, network);
+  if (either && direct->kind() == FdKind::socket) {
+    way.by_sendfile = way.to_socket = true;
+  } else {
+    FileSliceSender::ask_peer(*direct);
+    way.to_socket = FileSliceSender::is_socket(*direct);
+    way.by_sendfile =
+        either || body.size() >= (FileSliceSender::is_network(*direct) ? network : local);
+  }
+  way.hold_sigpipe = way.by_sendfile && way.to_socket && sigpipe_matters();
+#endif
+  return way;
+}
+
+IoResult send_once(SinkRef sink, FdSink* direct, Chain& head, FileSlice& body,
+                   [[maybe_unused]] const Way& way, size_t read_ahead) {
   if (body.empty()) return write_some(sink, head, WriteOptions{});
 #if defined(__linux__)
-  if (direct != nullptr && !FileSliceSender::refused(body)) {
-    const Peer peer = peer_of(direct->fd());
-    const uint64_t from =
-        peer == Peer::network ? options.network_sendfile_from : options.sendfile_from;
-    if (body.size() >= from) {
-      size_t written = 0;
-      if (!head.empty()) {
-        IoResult result = peer == Peer::other ? write_some(sink, head, WriteOptions{})
-                                              : bight::write_some(MoreFollows{direct->fd()}, head);
-        if (result.kind != IoKind::data || !head.empty()) return result;
-        written = result.bytes;
-      }
-      std::optional<IoResult> result =
-          FileSliceSender::by_sendfile(*direct, peer != Peer::other, body);
-      if (!result) result = FileSliceSender::by_reading(sink, head, body, options.read_ahead);
-      result->bytes += written;
-      return *result;
+  if (way.by_sendfile && !FileSliceSender::refused(body)) {
+    size_t written = 0;
+    if (!head.empty()) {
+      IoResult result = way.to_socket ? bight::write_some(MoreFollows{direct->fd()}, head)
+                                      : write_some(sink, head, WriteOptions{});
+      if (result.kind != IoKind::data || !head.empty()) return result;
+      written = result.bytes;
     }
+    std::optional<IoResult> result = FileSliceSender::by_sendfile(*direct, way.hold_sigpipe, body);
+    if (!result) result = FileSliceSender::by_reading(sink, direct, head, body, read_ahead);
+    result->bytes += written;
+    return *result;
   }
-#else
-  static_cast<void>(direct);
 #endif
-  return FileSliceSender::by_reading(sink, head, body, options.read_ahead);
+  return FileSliceSender::by_reading(sink, direct, head, body, read_ahead);
+}
+
+}  // namespace
+
+IoResult send_some(SinkRef sink, FdSink* direct, Chain& head, FileSlice& body,
+                   const SendFileOptions& options) {
+  const Way way = choose_way(direct, body, options);
+  return send_once(sink, direct, head, body, way, options.read_ahead);
 }
 
 IoResult send_all(SinkRef sink, FdSink* direct, Chain& head, FileSlice& body,
                   const SendFileOptions& options) {
   // The rest of a slice goes as the whole began, so that its end needs no other path.
-  SendFileOptions same = options;
-  if (body.size() >= same.sendfile_from) same.sendfile_from = 0;
-  if (body.size() >= same.network_sendfile_from) same.network_sendfile_from = 0;
+  const Way way = choose_way(direct, body, options);
   size_t written = 0;
   while (!head.empty() || !body.empty()) {
-    IoResult result = send_some(sink, direct, head, body, same);
+    IoResult result = send_once(sink, direct, head, body, way, options.read_ahead);
     written += result.bytes;
     const bool done = head.empty() && body.empty();
     if (result.kind != IoKind::data && !(done && result.kind == IoKind::would_block)) {

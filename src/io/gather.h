@@ -12,6 +12,7 @@
 
 #include "bight/chain.h"
 #include "bight/config.h"
+#include "bight/io/byte_source.h"
 #include "bight/io/io_result.h"
 
 BIGHT_NAMESPACE_BEGIN
@@ -19,7 +20,7 @@ namespace internal {
 
 // What one system call can take: IOV_MAX on Linux, and MAX_RW_COUNT.
 inline constexpr size_t kMaxEntries = 1024;
-inline constexpr size_t kMaxTransfer = 0x7ffff000;
+inline constexpr size_t kMaxTransfer = kMostPerCall;
 
 // The part of `entries` that one system call can take.
 class CallEntries {
@@ -37,6 +38,11 @@ class CallEntries {
   size_t bytes_ = 0;
   iovec cut_;  // a first entry larger than kMaxTransfer, cut to it
 };
+
+// The usual offer: one piece that a call can take as it is.
+inline bool is_one_piece(std::span<const iovec> entries) noexcept {
+  return entries.size() == 1 && entries[0].iov_len - 1 < kMaxTransfer;
+}
 
 // What a system call came to; errno is read if `n` says so.
 IoResult result_of_read(ssize_t n, const char* call) noexcept;
@@ -76,6 +82,8 @@ class Gather {
 
   // Whether the last entry is a run in the scratch that may go on.
   bool in_run() const noexcept;
+  // Takes pieces as entries as long as they are large and no neighbours; returns how many.
+  size_t pass_large(const iovec* pieces, size_t count) noexcept;
   // Takes pieces into such a run as long as they are small and fit; returns how many.
   size_t gather_run(const iovec* pieces, size_t count) noexcept;
   // Makes `piece` part of the last entry, if the two are neighbours or a run of small ones.
@@ -97,6 +105,11 @@ class Gather {
 // Makes `result` uniform: EAGAIN as an error is would_block. True if the call is to be made again.
 // More bytes than were offered stop the program.
 bool settle(IoResult& result, const char* what, size_t offered) noexcept;
+
+// read_some of `source`, again while it says EINTR, into `entries` with `room` bytes; the answer is
+// checked and made uniform. `first`, if it is not null, is what a first call has answered.
+IoResult take_in(const SourceRef& source, std::span<const iovec> entries, size_t room,
+                 const IoResult* first = nullptr);
 
 // write_some of `sink`, again while it says EINTR; the answer is checked against the offer and made
 // uniform.

@@ -72,6 +72,10 @@ bool Gather::add(const Chain& chain, size_t from) noexcept {
         chain.fill_iovec({fresh, kMaxEntries - count_}, from, max_bytes_ - bytes_);
     const bool rest_fits = from + fill.bytes == chain.size() || fill.bytes == max_bytes_ - bytes_;
     for (size_t i = 0; i < fill.count;) {
+      if (!scratch_full_ || rest_fits) {
+        i += pass_large(fresh + i, fill.count - i);
+        if (i == fill.count) break;
+      }
       const iovec piece = fresh[i];
       if (!join(piece)) {
         if (scratch_full_ && !rest_fits) return false;
@@ -85,6 +89,23 @@ bool Gather::add(const Chain& chain, size_t from) noexcept {
     segments_left -= fill.count;
   }
   return count_ != kMaxEntries && bytes_ != max_bytes_;
+}
+
+size_t Gather::pass_large(const iovec* pieces, size_t count) noexcept {
+  iovec* out = entries_ + count_;
+  const void* previous_end = count_ == 0 ? nullptr : end_of(entries_[count_ - 1]);
+  size_t bytes = 0;
+  size_t i = 0;
+  for (; i < count; ++i) {
+    const iovec piece = pieces[i];
+    if (piece.iov_len < gather_below_ || piece.iov_base == previous_end) break;
+    *out++ = piece;
+    previous_end = end_of(piece);
+    bytes += piece.iov_len;
+  }
+  count_ += i;
+  bytes_ += bytes;
+  return i;
 }
 
 size_t Gather::gather_run(const iovec* pieces, size_t count) noexcept {
@@ -226,12 +247,6 @@ struct Room {
   // At most `max` bytes of `into`; none when its max_size leaves none. Fails with bad_alloc.
   Room(ChainBuilder& into, size_t max) {
     max = (std::min)(max, kMaxTransfer);
-    if (into.spare() >= max) {
-      entries[0] = {into.prepare(max).data(), max};
-      count = 1;
-      bytes = max;
-      return;
-    }
     const size_t prepared = into.prepare_iovec(max, entries);
     while (count < prepared && bytes < max) {
       entries[count].iov_len = (std::min)(entries[count].iov_len, max - bytes);
@@ -245,10 +260,14 @@ struct Room {
   size_t bytes = 0;
 };
 
-// One read into `entries`, made again while it is interrupted.
-IoResult take_in(const SourceRef& source, std::span<const iovec> entries, size_t room) {
+}  // namespace
+
+IoResult take_in(const SourceRef& source, std::span<const iovec> entries, size_t room,
+                 const IoResult* first) {
   for (;;) {
-    IoResult result = source.read_some(entries);
+    IoResult result = first != nullptr ? *first : source.read_some(entries);
+    first = nullptr;
+    if (BIGHT_LIKELY(result.kind == IoKind::data && result.bytes - 1 < room)) return result;
     if (settle(result, "read_some of the source", room)) continue;
     if (result.kind == IoKind::data && result.bytes == 0) {
       // No source should say so; going on would spin.
@@ -258,6 +277,8 @@ IoResult take_in(const SourceRef& source, std::span<const iovec> entries, size_t
     return result;
   }
 }
+
+namespace {
 
 IoResult no_room() noexcept { return IoResult::failed(ENOBUFS, "read_some"); }
 
@@ -289,6 +310,12 @@ IoResult read_up_to(const SourceRef& source, ChainBuilder& into, size_t n, ReadS
 
 IoResult read_some(SourceRef source, ChainBuilder& into, size_t max) {
   if (max == 0) return {};
+  if (BIGHT_LIKELY(into.spare() >= max && max <= kMaxTransfer)) {
+    const iovec entry{into.prepare(max).data(), max};
+    const IoResult result = take_in(source, {&entry, 1}, max);
+    into.commit(result.bytes);
+    return result;
+  }
   const Room room(into, max);
   if (room.bytes == 0) return no_room();
   const IoResult result = take_in(source, {room.entries, room.count}, room.bytes);

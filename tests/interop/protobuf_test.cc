@@ -379,5 +379,167 @@ TEST(ProtobufTest, DelimitedMessagesFollowOneAnotherInAStream) {
   EXPECT_TRUE(clean_end);
 }
 
+// ---- Bytes fields beside the message
+// --------------------------------------------------------------------------------------
+
+constexpr int kBody = Record::kBodyFieldNumber;
+
+TEST(TakeBytesFieldTest, TheFieldIsSharedAndTheRestIsTheMessageWithoutIt) {
+  Record record = example(2000);
+  const std::string wire = record.SerializeAsString();
+  Chain chain = cut_at(wire, {5, 700, 701, 1500});
+  const std::byte* const inside = chain.segment(3).data();
+  const CopyAudit audit;
+  const auto bodies = take_bytes_field(chain, kBody);
+  ASSERT_TRUE(bodies);
+  ASSERT_EQ(bodies->size(), 1u);
+  EXPECT_EQ(bodies->front(), record.body());
+  EXPECT_EQ(bodies->front().segment_count(), 4u);
+  EXPECT_EQ(bodies->front().segment(2).data(), inside);
+  Record parsed;
+  ASSERT_TRUE(parse_from(parsed, chain));
+  EXPECT_EQ(audit.thread(), CopyCounts{});
+  record.clear_body();
+  EXPECT_TRUE(same(parsed, record));  // the bodies of its parts are still there
+}
+
+TEST(TakeBytesFieldTest, WhereverTheMessageIsCut) {
+  Record record = example(40);
+  const std::string wire = record.SerializeAsString();
+  const std::string body = record.body();
+  record.clear_body();
+  for (size_t a = 0; a <= wire.size(); ++a) {
+    for (size_t b = a; b <= wire.size(); b += 1 + (b % 3)) {
+      Chain chain = cut_at(wire, {a, b});
+      const auto bodies = take_bytes_field(chain, kBody);
+      ASSERT_TRUE(bodies && bodies->size() == 1) << a << ' ' << b;
+      ASSERT_EQ(bodies->front(), body);
+      ASSERT_EQ(chain, record.SerializeAsString());
+    }
+  }
+}
+
+TEST(TakeBytesFieldTest, WithoutTheFieldNothingChanges) {
+  Chain chain = scattered({0});
+  EXPECT_TRUE(take_bytes_field(chain, kBody)->empty());
+  Record record = example(0);
+  chain = cut_at(record.SerializeAsString(), {3});
+  EXPECT_TRUE(take_bytes_field(chain, kBody)->empty());
+  EXPECT_EQ(chain.segment_count(), 2u);
+  EXPECT_EQ(chain, record.SerializeAsString());
+}
+
+TEST(TakeBytesFieldTest, NestedMessagesAreTakenFirst) {
+  const Record record = example(10);
+  Chain chain(Bytes::from_owner(record.SerializeAsString()));
+  auto parts = take_bytes_field(chain, Record::kPartsFieldNumber);
+  ASSERT_TRUE(parts);
+  ASSERT_EQ(parts->size(), 3u);
+  for (int i = 0; i < 3; ++i) {
+    Chain& part = (*parts)[static_cast<size_t>(i)];
+    const auto bodies = take_bytes_field(part, kBody);
+    ASSERT_TRUE(bodies && bodies->size() == 1);
+    EXPECT_EQ(bodies->front(), record.parts(i).body());
+    Record parsed;
+    EXPECT_TRUE(parse_from(parsed, part));
+    EXPECT_EQ(parsed.id(), record.parts(i).id());
+    EXPECT_EQ(parsed.body(), "");
+  }
+}
+
+// The message as protobuf has it, whether it likes the bytes or not.
+void expect_as_flat(const std::string& wire, std::vector<size_t> cuts) {
+  Record flat;
+  const bool valid = flat.ParseFromString(wire);
+  Chain chain = cut_at(wire, std::move(cuts));
+  const auto bodies = take_bytes_field(chain, kBody);
+  EXPECT_TRUE(bodies || chain == wire);
+  Record parsed;
+  ASSERT_EQ(bodies && parse_from(parsed, chain), valid);
+  if (!valid) return;
+  EXPECT_EQ(bodies->empty() ? Chain() : bodies->back(), flat.body());
+  flat.clear_body();
+  EXPECT_TRUE(same(parsed, flat));
+}
+
+TEST(TakeBytesFieldTest, TruncatedMessagesGetTheAnswerThatFlatBytesGet) {
+  const std::string wire = example(40).SerializeAsString();
+  for (size_t size = 0; size < wire.size(); ++size) {
+    expect_as_flat(wire.substr(0, size), {size / 3, size / 2});
+  }
+}
+
+TEST(TakeBytesFieldTest, DamagedMessagesGetTheAnswerThatFlatBytesGet) {
+  const std::string wire = example(40).SerializeAsString();
+  for (size_t i = 0; i < wire.size(); ++i) {
+    for (int flip = 1; flip < 256; ++flip) {
+      std::string damaged = wire;
+      damaged[i] = static_cast<char>(damaged[i] ^ flip);
+      expect_as_flat(damaged, {i, i + 1});
+    }
+  }
+}
+
+TEST(TakeBytesFieldTest, FieldsInsideAGroupStayThere) {
+  // Field 9 as a group that holds a field 3, then a field 3.
+  const std::string group("\x4b\x1a\x01g\x4c", 5), body(
+                                                       "\x1a\x02"
+                                                       "ab",
+                                                       4);
+  Chain chain = cut_at(group + body + group, {1, 4, 6});
+  const auto bodies = take_bytes_field(chain, kBody);
+  ASSERT_TRUE(bodies && bodies->size() == 1);
+  EXPECT_EQ(bodies->front(), "ab");
+  EXPECT_EQ(chain, group + group);
+  expect_as_flat(group + body + group, {3});
+  expect_as_flat(group.substr(4), {});     // an end without a begin
+  expect_as_flat(group.substr(0, 4), {});  // a begin without an end
+}
+
+TEST(TakeBytesFieldTest, LengthsBeyondTheEndAreRefused) {
+  for (const std::string& length : {std::string("\x05"), std::string("\xff\xff\xff\xff\x0f"),
+                                    std::string(9, '\xff') + "\x01", std::string(12, '\xff')}) {
+    Chain chain = cut_at("\x1a" + length + "abcd", {2});
+    EXPECT_FALSE(take_bytes_field(chain, kBody));
+    EXPECT_EQ(chain, "\x1a" + length + "abcd");
+  }
+}
+
+TEST(PushBytesFieldTest, EveryProtobufReadsIt) {
+  Record record = example(0);
+  const Chain body = scattered({1000, 1, 300});
+  Chain wire = serialize(record);
+  const CopyAudit audit;
+  push_bytes_field(wire, kBody, body);
+  EXPECT_EQ(audit.thread().copied, 0u);
+  EXPECT_EQ(wire.segment(wire.segment_count() - 1).data(), body.segment(2).data());
+  Record flat;
+  ASSERT_TRUE(flat.ParseFromString(wire.to_string()));
+  record.set_body(body.to_string());
+  EXPECT_TRUE(same(flat, record));
+  const auto bodies = take_bytes_field(wire, kBody);
+  ASSERT_TRUE(bodies && bodies->size() == 1);
+  EXPECT_EQ(bodies->front().segment(0).data(), body.segment(0).data());
+}
+
+TEST(PushBytesFieldTest, SeveralAreOneRepeatedField) {
+  Chain wire;
+  for (const std::string_view text : {"a", "", "c"}) {
+    push_bytes_field(wire, (1 << 29) - 1, Chain(Bytes::copy_of(text)));
+  }
+  const auto all = take_bytes_field(wire, (1 << 29) - 1);
+  ASSERT_TRUE(all && all->size() == 3);
+  EXPECT_EQ((*all)[0], "a");
+  EXPECT_EQ((*all)[1], "");
+  EXPECT_EQ((*all)[2], "c");
+  EXPECT_TRUE(wire.empty());
+}
+
+TEST(PushBytesFieldDeathTest, NumbersThatAreNoFieldsStopTheProgram) {
+  Chain wire;
+  EXPECT_DEATH(push_bytes_field(wire, 0, Chain()), "push_bytes_field\\(0\\) of 536870911");
+  EXPECT_DEATH((void)take_bytes_field(wire, 1 << 29), "take_bytes_field\\(536870912\\)");
+}
+
 }  // namespace
 }  // namespace bight

@@ -1240,7 +1240,7 @@ inline void ReceiveBuffer::commit(size_t n) {
   builder_.commit(n);
   chain_.push_back(builder_.take());
   if (n >= offered_) {
-    if (n >= next_) next_ = (std::min)(next_ * 4, asio_internal::kMostRead);
+    if (n >= next_) next_ = (std::min)(n * 2, asio_internal::kMostRead);
     small_ = 0;
   } else if (n >= next_ / 4) {
     small_ = 0;

@@ -4,6 +4,17 @@
 //   if (!bight::parse_from(request, chain)) return;      // read where the bytes are
 //   bight::Chain reply = bight::serialize(response);     // written where they stay
 //
+// Protobuf copies a bytes field into a std::string. Large ones need not go there: take them out of
+// the wire format before it parses, and put them behind what it wrote.
+//
+//   auto pixels = bight::take_bytes_field(chain, Picture::kPixelsFieldNumber);  // shared slices
+//   if (!pixels || !bight::parse_from(picture, chain)) return;                  // all the rest
+//
+//   bight::Chain reply = bight::serialize(picture);                             // without pixels
+//   bight::push_bytes_field(reply, Picture::kPixelsFieldNumber, their_pixels);  // with them
+//
+// The wire format is the same as ever: the peer may be any protobuf, with or without this.
+//
 // The streams underneath serve what else takes protobuf's zero-copy streams: delimited messages,
 // the text format, its own compression streams.
 //
@@ -21,12 +32,16 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
+#include "bight/byte_writer.h"
+#include "bight/bytes_builder.h"
 #include "bight/chain.h"
 #include "bight/chain_builder.h"
 #include "bight/config.h"
 #include "bight/cursor.h"
 #include "bight/internal/check.h"
+#include "bight/read_result.h"
 
 BIGHT_NAMESPACE_BEGIN
 
@@ -85,15 +100,51 @@ class BuilderOutputStream final : public google::protobuf::io::ZeroCopyOutputStr
 // Fails with bad_alloc.
 [[nodiscard]] Chain serialize(const google::protobuf::MessageLite& message);
 
+// Takes every field `number` with a length (bytes, or a nested message) out of the message that
+// `message` holds in the wire format: returns their contents in order, shared, and leaves the
+// message without them for parse_from. Of a field that is not repeated the last one counts. Fields
+// of nested messages are not looked at: take the nested message, then from it. Strings are not
+// checked to be UTF-8, and a proto2 field must not be required.
+// None, and `message` unchanged, where its end cuts a field or a field has no known type; what else
+// may be wrong parse_from finds. Copies no bytes. O(fields + segments). Fails with bad_alloc,
+// unchanged. Precondition: `1 <= number <= 2^29 - 1` (checked in every build).
+[[nodiscard]] std::optional<std::vector<Chain>> take_bytes_field(Chain& message, int number);
+
+// Appends field `number` with `content`, shared, to a message in the wire format: what
+// take_bytes_field takes out again, and what every protobuf reads as a bytes field.
+// O(segments of `content`), one block of a few bytes. Fails with bad_alloc, unchanged.
+// Preconditions: `1 <= number <= 2^29 - 1`, and `content` is at most INT_MAX bytes (checked in
+// every build).
+void push_bytes_field(Chain& message, int number, Chain content);
+
 // Implementation details follow.
 
 namespace internal {
+
+// The tag of a field with a length.
+inline uint32_t bytes_field_tag(const char* operation, int number) noexcept {
+  constexpr int kMost = (1 << 29) - 1;
+  if (number < 1 || number > kMost) {
+    fail_length(operation, static_cast<size_t>(number), static_cast<size_t>(kMost));
+  }
+  return static_cast<uint32_t>(number) << 3 | 2;
+}
 
 inline size_t checked_count(const char* operation, int count, size_t most) noexcept {
   if (count < 0 || static_cast<size_t>(count) > most) {
     fail_length(operation, static_cast<size_t>(count), most);
   }
   return static_cast<size_t>(count);
+}
+
+// Passes a varint as protobuf reads it: at most 10 bytes, bits beyond 64 dropped.
+inline bool skip_varint(Cursor& in) noexcept {
+  for (int i = 0; i < 10; ++i) {
+    const std::optional<uint8_t> byte = in.try_read_u8();
+    if (!byte) return false;
+    if (*byte < 0x80) return true;
+  }
+  return false;
 }
 
 }  // namespace internal
@@ -161,6 +212,70 @@ inline Chain serialize(const google::protobuf::MessageLite& message) {
   ChainBuilder builder(options);
   if (!serialize_to(message, builder)) internal::fail("serialize: protobuf refused the message");
   return std::move(builder).freeze();
+}
+
+inline std::optional<std::vector<Chain>> take_bytes_field(Chain& message, int number) {
+  const uint32_t wanted = internal::bytes_field_tag("take_bytes_field", number);
+  std::vector<Chain> taken;
+  Chain rest;
+  size_t kept = 0;   // the message up to here is in `rest` or in `taken`
+  size_t depth = 0;  // groups begun and not ended
+  Cursor in(message);
+  while (!in.at_end()) {
+    const size_t begin = in.position();
+    const ReadResult<uint32_t> tag = in.try_read_varint32();
+    if (!tag) return std::nullopt;
+    switch (*tag & 7) {
+      case 0:
+        if (!internal::skip_varint(in)) return std::nullopt;
+        break;
+      case 1:
+        if (!in.try_skip(8)) return std::nullopt;
+        break;
+      case 2: {
+        const ReadResult<uint32_t> length = in.try_read_varint32();
+        if (!length || *length > in.remaining()) return std::nullopt;
+        if (*tag == wanted && depth == 0) {
+          rest.push_back(message.slice(kept, begin - kept));
+          taken.push_back(in.read_chain(*length));
+          kept = in.position();
+        } else {
+          in.skip(*length);
+        }
+        break;
+      }
+      case 3:
+        ++depth;
+        break;
+      case 4:
+        if (depth-- == 0) return std::nullopt;
+        break;
+      case 5:
+        if (!in.try_skip(4)) return std::nullopt;
+        break;
+      default:
+        return std::nullopt;
+    }
+  }
+  if (!taken.empty()) {
+    rest.push_back(message.slice(kept, message.size() - kept));
+    message = std::move(rest);
+  }
+  return taken;
+}
+
+inline void push_bytes_field(Chain& message, int number, Chain content) {
+  const uint32_t tag = internal::bytes_field_tag("push_bytes_field", number);
+  if (content.size() > size_t{INT_MAX}) {
+    internal::fail_length("push_bytes_field", content.size(), size_t{INT_MAX});
+  }
+  BytesBuilder head(10);
+  SpanWriter out(head.prepare(10));  // in place: not a copy of anybody's bytes
+  out.put_varint(tag);
+  out.put_varint(content.size());
+  head.commit(out.size());
+  content.push_front(std::move(head).freeze());
+  message.push_back(std::move(content));
 }
 
 BIGHT_NAMESPACE_END

@@ -9,6 +9,7 @@
 
 #include <sys/uio.h>
 
+#include <cstdint>
 #include <span>
 
 #include "bight/config.h"
@@ -38,8 +39,14 @@ class FdSink {
   BIGHT_IO_API IoResult write_some(std::span<const iovec> from) noexcept;
 
  private:
+  friend struct FileSliceSender;
+
+  // What sending files has found out about the descriptor.
+  enum class Peer : uint8_t { unknown, network, local_socket, other };
+
   int fd_;
   FdKind kind_;
+  Peer peer_ = Peer::unknown;
 };
 
 static_assert(ByteSink<FdSink>);

@@ -2,8 +2,11 @@
 #ifndef BIGHT_IO_FD_SOURCE_H_
 #define BIGHT_IO_FD_SOURCE_H_
 
+#include <sys/types.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
+#include <cstddef>
 #include <span>
 
 #include "bight/config.h"
@@ -21,13 +24,30 @@ class FdSource {
 
   // One read or readv, made again while a signal interrupts it before any byte came. Uses at most
   // 1,024 entries and 0x7ffff000 bytes of room, what one call can. No system call without room.
-  BIGHT_IO_API IoResult read_some(std::span<const iovec> into) noexcept;
+  IoResult read_some(std::span<const iovec> into) noexcept;
 
  private:
+  BIGHT_IO_API IoResult read_pieces(std::span<const iovec> into) noexcept;
+  // What read() for the one piece has answered with, not a number of bytes.
+  BIGHT_IO_API IoResult read_failed(ssize_t answer, std::span<const iovec> into) noexcept;
+
   int fd_;
 };
 
 static_assert(ByteSource<FdSource>);
+
+// Implementation details follow.
+
+// In line, because a return to a function that was called before the system call costs more than
+// it does elsewhere: kernels that guard against speculation leave nothing to predict it from.
+inline IoResult FdSource::read_some(std::span<const iovec> into) noexcept {
+  if (BIGHT_LIKELY(into.size() == 1 && into[0].iov_len - 1 < internal::kMostPerCall)) {
+    const ssize_t n = ::read(fd_, into[0].iov_base, into[0].iov_len);
+    if (BIGHT_LIKELY(n > 0)) return {static_cast<size_t>(n), IoKind::data, 0, "read"};
+    return read_failed(n, into);
+  }
+  return read_pieces(into);
+}
 
 BIGHT_NAMESPACE_END
 

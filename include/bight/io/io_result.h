@@ -12,6 +12,11 @@
 
 BIGHT_NAMESPACE_BEGIN
 
+namespace internal {
+// What one system call can move: MAX_RW_COUNT on Linux.
+inline constexpr size_t kMostPerCall = 0x7ffff000;
+}  // namespace internal
+
 enum class IoKind : int {
   data,         // went on as far as was asked or possible in one attempt
   eof,          // the source has ended

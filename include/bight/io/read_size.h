@@ -24,11 +24,12 @@ class ReadSize {
   constexpr size_t next() const noexcept { return size_; }
   constexpr size_t most() const noexcept { return most_; }
 
-  // A read was offered `room` bytes and brought `got`. Room that was filled grows four times, as
-  // more is probably waiting; two reads in a row that fill less than a quarter halve it.
+  // A read was offered `room` bytes and brought `got`. Room that was filled is doubled, as more is
+  // probably waiting; two reads in a row that fill less than a quarter halve it. A read may have
+  // been offered more than next(), what its block had left, so 64 KiB are passed in one step.
   constexpr void record(size_t room, size_t got) noexcept {
     if (got >= room) {
-      if (got >= size_) size_ = size_ > most_ / 4 ? most_ : size_ * 4;
+      if (got >= size_) size_ = got > most_ / 2 ? most_ : got * 2;
       small_ = 0;
     } else if (got >= size_ / 4) {
       small_ = 0;

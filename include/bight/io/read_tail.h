@@ -14,7 +14,10 @@
 #ifndef BIGHT_IO_READ_TAIL_H_
 #define BIGHT_IO_READ_TAIL_H_
 
+#include <sys/uio.h>
+
 #include <cstddef>
+#include <span>
 
 #include "bight/chain.h"
 #include "bight/chain_builder.h"
@@ -42,9 +45,19 @@ class ReadTail {
   BIGHT_IO_API void trim();
 
   // See the function below.
-  BIGHT_IO_API IoResult read_some(internal::SourceRef source, ReadSize& size, Chain& received);
+  template <ByteSource S>
+  IoResult read_some(S& source, ReadSize& size, Chain& received);
 
  private:
+  BIGHT_IO_API IoResult read_slow(internal::SourceRef source, ReadSize& size, Chain& received);
+  // Goes on where a first read into `room` has answered with anything but bytes alone.
+  BIGHT_IO_API IoResult read_on(IoResult first, internal::SourceRef source, iovec room,
+                                ReadSize& size, Chain& received);
+  void keep(size_t bytes, Chain& received) {
+    room_.commit(bytes);
+    received = room_.take();
+  }
+
   size_t block_size_;
   ChainBuilder room_;  // empty between reads
 };
@@ -55,7 +68,7 @@ class ReadTail {
 // it: then what came is lost, but never given to another connection.
 template <ByteSource S>
 IoResult read_some(S&& source, ReadTail& tail, ReadSize& size, Chain& received) {
-  return tail.read_some(internal::SourceRef::to(source), size, received);
+  return tail.read_some(source, size, received);
 }
 
 // Implementation details follow.
@@ -70,6 +83,25 @@ inline ChainBuilderOptions blocks_of(size_t size) {
 
 inline ReadTail::ReadTail(size_t block_size)
     : block_size_(block_size), room_(internal::blocks_of(block_size)) {}
+
+// The read that fits into the block, in line for the reason given at FdSource::read_some.
+template <ByteSource S>
+IoResult ReadTail::read_some(S& source, ReadSize& size, Chain& received) {
+  const size_t spare = room_.spare();
+  if (BIGHT_LIKELY(size.next() <= spare && spare <= internal::kMostPerCall && room_.empty())) {
+    if (!received.empty()) received.clear();
+    const size_t most = spare < size.most() ? spare : size.most();
+    const iovec room{room_.prepare(most).data(), most};
+    const IoResult result = source.read_some(std::span<const iovec>(&room, 1));
+    if (BIGHT_UNLIKELY(result.kind != IoKind::data || result.bytes - 1 >= most)) {
+      return read_on(result, internal::SourceRef::to(source), room, size, received);
+    }
+    size.record(most, result.bytes);
+    keep(result.bytes, received);
+    return result;
+  }
+  return read_slow(internal::SourceRef::to(source), size, received);
+}
 
 BIGHT_NAMESPACE_END
 

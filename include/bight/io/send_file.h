@@ -33,7 +33,7 @@ struct SendFileOptions {
   // the processor is the bottleneck, measure with 64 KiB.
   uint64_t sendfile_from = uint64_t{64} << 10;
   uint64_t network_sendfile_from = static_cast<uint64_t>(-1);
-  // Bytes read ahead of the sink at most, where the file is read.
+  // Where the file is read: bytes of it that wait in memory at most, but for an eighth more.
   size_t read_ahead = size_t{256} << 10;
 };
 
