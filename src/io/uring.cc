@@ -976,7 +976,8 @@ void UringEngine::complete(Operation* operation, int result, unsigned flags) {
   } else if (operation->polling) {
     operation->polling = false;
     operation->ready = true;
-    if (result < 0 && result != -ECANCELED) {
+    // What poll could not wait for is tried all the same.
+    if (result < 0 && result != -ECANCELED && result != -EINTR && !can_fall_back(-result)) {
       end_with(operation, IoKind::error, -result);
     } else {
       to_work(operation);
@@ -1247,7 +1248,7 @@ IoResult UringEngine::run_once(std::chrono::milliseconds timeout) {
       if (polled.kind != IoKind::data) return polled;
     }
     if (pending_ == 0) return {0, IoKind::eof, 0, "run_once"};
-    if (timeout.count() >= 0 && work_.empty() && Clock::now() >= end) {
+    if (timeout.count() >= 0 && Clock::now() >= end) {
       return {0, IoKind::would_block, EAGAIN, "run_once"};
     }
   }

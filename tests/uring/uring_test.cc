@@ -280,7 +280,7 @@ TEST_P(UringTest, EchoBringsEveryByteBackThroughTinyBuffersAndRings) {
 
 TEST_P(UringTest, WorksWhereTheRingMayBeMadeAndNotUsed) {
   run([] {
-    for (const unsigned error_number : {EPERM, ENOSYS, ENOMEM}) {
+    for (const unsigned error_number : {unsigned{EPERM}, unsigned{ENOSYS}, unsigned{ENOMEM}}) {
       std::thread([&] {
         refuse(SYS_io_uring_enter, error_number);
         EXPECT_FALSE(Uring().uses_ring());
@@ -292,7 +292,7 @@ TEST_P(UringTest, WorksWhereTheRingMayBeMadeAndNotUsed) {
 
 TEST_P(UringTest, ReceivesWithoutBlocksInTheRingWhereTheyAreRefused) {
   run([] {
-    for (const unsigned error_number : {EPERM, EINVAL, ENOMEM}) {
+    for (const unsigned error_number : {unsigned{EPERM}, unsigned{EINVAL}, unsigned{ENOMEM}}) {
       std::thread([&] {
         refuse(SYS_io_uring_register, error_number);
         EXPECT_EQ(Uring().uses_ring(), kernel_answer() == 0);
