@@ -135,35 +135,43 @@ struct Chain::Ops {
   static uint32_t find_slot(const Chain& c, size_t offset) noexcept {
     const Window& w = c.window_;
     const size_t* const starts = c.table()->starts();
-    const size_t origin = starts[w.first];
-    const size_t target = offset + (w.begin - origin);
-    const uint32_t count = w.last - w.first;
-    // One guess as if segments were of one size; in double, since target * count may overflow.
+    const size_t* low = starts + w.first;
+    const size_t origin = *low;
+    const size_t wanted = offset + w.begin;  // modulo 2^64, as starts are
+    const size_t count = w.last - w.first;
     const size_t total = starts[w.last] - origin;
-    uint32_t guess =
-        w.first + static_cast<uint32_t>(static_cast<double>(target) * static_cast<double>(count) /
-                                        static_cast<double>(total));
-    if (guess >= w.last) guess = w.last - 1;
-    uint32_t low;   // starts[low] <= target
-    uint32_t high;  // target < starts[high]
-    if (target < starts[guess] - origin) {
-      if (starts[guess - 1] - origin <= target) return guess - 1;
-      low = w.first;
-      high = guess - 1;
-    } else if (target >= starts[guess + 1] - origin) {
-      if (target < starts[guess + 2] - origin) return guess + 1;
-      low = guess + 2;
-      high = w.last;
-    } else {
-      return guess;
+    const size_t* const middle = low + count / 2;
+    // Where the middle is as if segments were of one size, give or take four of a thousand, a guess
+    // is worth its division; elsewhere a wrong one would cost as much as the search.
+    const size_t tolerance = total >> 8;
+    if (2 * (*middle - origin) - total + tolerance <= 2 * tolerance) {
+      // In double, since the product may overflow. A size above kMaxSize (ends that are not shown)
+      // comes out negative, and so does or is too large what is guessed from it.
+      const double slots = to_double(count);
+      const double guessed = to_double(wanted - origin) * slots / to_double(total);
+      if (guessed >= 0 && guessed < slots) {
+        const uint32_t guess = w.first + static_cast<uint32_t>(guessed);
+        // One test for both ends: what lies before the slot wraps round.
+        const size_t start = starts[guess];
+        if (wanted - start < starts[guess + 1] - start) return guess;
+      }
     }
-    uint32_t n = high - low;
-    while (n > 1) {
-      const uint32_t half = n / 2;
-      low += starts[low + half] - origin <= target ? half : 0;
-      n -= half;
-    }
-    return low;
+    // No jump here depends on where the byte is, only on how many slots there are: a halving costs
+    // a few cycles, a jump that is not foreseen more than all of them.
+    // Only the first slot may begin, and only the last may end, farther than kMaxSize from
+    // `wanted`; what is said of the first makes no difference, and that end is not asked for unless
+    // both are one.
+    const auto reaches = [&](size_t start) { return static_cast<ptrdiff_t>(wanted - start) >= 0; };
+    low = reaches(*middle) ? middle : low;
+    const size_t rest = count - count / 2;
+    size_t step = std::bit_floor(count) / 2;  // at most `rest`, at least half of it
+    low = reaches(low[rest - step]) ? low + (rest - step) : low;
+    while ((step /= 2) != 0) low = reaches(low[step]) ? low + step : low;
+    return static_cast<uint32_t>(low - starts);
+  }
+  // As of a signed number: that conversion has no jump.
+  static double to_double(size_t n) noexcept {
+    return static_cast<double>(static_cast<ptrdiff_t>(n));
   }
 
   // Releases what a shared past left dead in the table, if this chain is now its only holder, and
