@@ -847,9 +847,6 @@ struct Chain::Ops {
   static std::span<const std::byte> span_at(const void* chain, size_t i) {
     return static_cast<const Chain*>(chain)->segment(i);
   }
-  static internal::SpanSource source(const Chain& c) noexcept {
-    return {&c, c.segment_count(), &span_at};
-  }
 
   // Calls f(span) for each segment from `from` on until it answers false.
   template <class F>
@@ -1062,6 +1059,19 @@ std::optional<size_t> Chain::find(const Chain& needle, size_t from, size_t limit
   return find(ByteView(copy), from, limit);
 }
 
+internal::SpanSource Chain::search_source() const noexcept {
+  internal::SpanSource source{this, segment_count(), &Ops::span_at};
+  if (!is_inline() && window_.last - window_.first > 2) {
+    // All slots but the first and the last, which may be trimmed.
+    const uint32_t second = window_.first + 1;
+    source.row_begin = Ops::edge_front(*this) ? 2 : 1;
+    source.row_count = window_.last - second - 1;
+    source.row_slots = table()->slots() + second;
+    source.row_starts = table()->starts() + second;
+  }
+  return source;
+}
+
 std::optional<size_t> Chain::find(ByteView needle, size_t from, size_t limit) const {
   if (from > size_) return std::nullopt;
   internal::SearchStart start;
@@ -1069,8 +1079,7 @@ std::optional<size_t> Chain::find(ByteView needle, size_t from, size_t limit) co
     const SegmentPosition at = locate(from);
     start = {at.index, at.offset, from};
   }
-  const size_t found =
-      internal::find_in_spans(Ops::source(*this), from, needle.span(), limit, start);
+  const size_t found = internal::find_in_spans(search_source(), from, needle.span(), limit, start);
   if (found == internal::kNotFound) return std::nullopt;
   return found;
 }

@@ -65,6 +65,10 @@
 
 BIGHT_NAMESPACE_BEGIN
 
+namespace internal {
+struct SpanSource;
+}  // namespace internal
+
 class SegmentRange;
 class OwningSegmentRange;
 
@@ -397,6 +401,8 @@ class Chain {
   BIGHT_API bool equal(ByteView other) const noexcept;
   BIGHT_API std::strong_ordering compare(const Chain& other) const noexcept;
   BIGHT_API std::strong_ordering compare(ByteView other) const noexcept;
+  // This chain's segments as find() walks over them. Valid until the chain changes.
+  BIGHT_API internal::SpanSource search_source() const noexcept;
   struct Ops;  // the private steps of src/chain.cc
 
   size_t size_;     // all bytes: inline segments, or edge and window
