@@ -128,7 +128,7 @@ struct Chain::Ops {
 
   static void clear_edge(Chain& c) noexcept {
     c.window_.edge = {};
-    c.window_.flags &= kCut | kShared;
+    c.window_.flags &= kShared;
   }
 
   // The slot that shows the byte `offset` behind the window's begin. offset < window_size().
@@ -216,7 +216,6 @@ struct Chain::Ops {
   static void settle_window(Chain& c) noexcept {
     drop_extra(c.table()->slots()[c.window_.first].block, c.window_.credits);
     c.window_.credits = 0;
-    c.window_.flags &= kNotCut;
   }
   static void settle(Chain& c) noexcept {
     if (c.is_inline()) {
@@ -236,7 +235,6 @@ struct Chain::Ops {
     w.first = first;
     w.last = first;
     w.credits = static_cast<uint16_t>(c.inline_credits());
-    w.flags = (c.word_ & kInlineCut) != 0 ? kCut : 0;
     t->head = first;
     t->starts()[first] = 0;
     c.word_ = reinterpret_cast<uintptr_t>(t);
@@ -377,7 +375,7 @@ struct Chain::Ops {
     to->head = w.first;
     to->set_end(w.last);
     c.word_ = reinterpret_cast<uintptr_t>(to);
-    w.flags &= kEdgeFront | kEdgeBack | kCut;
+    w.flags &= kEdgeFront | kEdgeBack;
     if (!edge_back(c)) w.flags |= kTidy;
     return from;
   }
@@ -714,7 +712,6 @@ struct Chain::Ops {
     w.begin += in_window;
     t->head = w.first;
     c.size_ -= in_window;
-    if (end.offset != 0) w.flags |= kCut;
     shrink_tidy(c);
   }
 
@@ -889,15 +886,13 @@ void Chain::drop_window() noexcept {
 void Chain::drop_dead_table() noexcept { destroy_table(table()); }
 
 void Chain::take_references_slow(internal::Block* block, size_t n, size_t rest) {
-  // The first cut takes one reference; from the second on as many at once as cuts of this size are
-  // still to come, at most kCreditBatch.
-  if (is_inline() ? (word_ & kInlineCut) == 0 : (window_.flags & kCut) == 0) {
+  // As many at once as cuts of this size are still to come, at most kCreditBatch. A chain of one or
+  // two segments, whose rest may well be passed on after one cut, begins with the second cut. In a
+  // longer one, a stream or a queue, the first begins: what is left in store goes with the
+  // segment's own reference when the segment is passed.
+  if (is_inline() && (word_ & kInlineCut) == 0) {
     block->refs.take();
-    if (is_inline()) {
-      word_ |= kInlineCut;
-    } else {
-      window_.flags |= kCut;
-    }
+    word_ |= kInlineCut;
     return;
   }
   const size_t more = std::min(rest / n, size_t{kCreditBatch - 1});
@@ -1565,7 +1560,6 @@ void Chain::consume_slow(size_t n) noexcept {
       const uint32_t credits = window_.credits;
       const uint32_t gone = window_.first;
       window_.credits = 0;
-      window_.flags &= kNotCut;
       window_.first = first;
       if (t->head == gone && t->refs.is_one()) {
         // The slot's own reference and those in store go in one step.
@@ -1672,11 +1666,10 @@ bool Chain::split_to_slow(size_t n, Chain& head) {
       SegmentTable* const t = table();
       const Slot& slot = t->slots()[window_.first];
       head.inline_[0] = Segment{slot.data + Ops::front_trim(*this), n, slot.block};
-      head.word_ = kInline | ((window_.flags & kCut) != 0 ? kInlineCut : 0) |
+      head.word_ = kInline | (window_.credits != 0 ? kInlineCut : 0) |
                    (uintptr_t{window_.credits} * kInlineCredit);
       head.size_ = n;
       window_.credits = 0;
-      window_.flags &= kNotCut;
       t->head = ++window_.first;
       window_.begin += n;
       size_ -= n;

@@ -329,16 +329,14 @@ class Chain {
   // window_.flags.
   static constexpr uint16_t kEdgeFront = 1;
   static constexpr uint16_t kEdgeBack = 2;
-  static constexpr uint16_t kCut = 4;
   // When the table is unique and its tail is `last`, nothing dead lies in it, its last slot ends
   // where the window does, and no edge stands behind: a push may write the next slot.
   static constexpr uint16_t kTidy = 8;
   // Born by copy or slice: probably not the table's last holder, so that its drop goes straight to
   // the decrement.
   static constexpr uint16_t kShared = 16;
-  static constexpr uint16_t kNotCut = 0xffff ^ kCut;
   static constexpr uint16_t kNotTidy = 0xffff ^ kTidy;
-  // References taken at once from the second cut on: 64 makes the atomic 1.5 % of 64 cuts.
+  // Most references taken at once for cuts: 64 makes the atomic 1.5 % of 64 cuts.
   static constexpr uint32_t kCreditBatch = 64;
 
   struct Window {
@@ -526,7 +524,6 @@ inline Chain::Chain(const Chain& other) noexcept : size_(other.size_), word_(oth
     window_ = other.window_;
     window_.edge.block = internal::share_word(window_.edge.block);
     window_.credits = 0;
-    window_.flags &= kNotCut;
     window_.flags |= kShared;
   }
 }
