@@ -530,8 +530,8 @@ inline Chain::Chain(const Chain& other) noexcept : size_(other.size_), word_(oth
 
 inline Chain::Chain(Chain&& other) noexcept : size_(other.size_), word_(other.word_) {
   if (is_inline()) {
-    inline_[0] = other.inline_[0];
-    inline_[1] = other.inline_[1];
+    inline_[0] = internal::by_words(other.inline_[0]);
+    inline_[1] = internal::by_words(other.inline_[1]);
   } else {
     window_ = other.window_;
   }
@@ -783,7 +783,7 @@ inline bool Chain::push_front_fast(Segment s) noexcept {
       size > internal::kMaxSize || may_continue(s.block, inline_[0].block)) {
     return false;
   }
-  inline_[1] = inline_[0];
+  inline_[1] = internal::by_words(inline_[0]);
   inline_[0] = s;
   word_ = kInline;
   size_ = size;
