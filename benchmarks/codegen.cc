@@ -1,5 +1,5 @@
 // The hot paths as functions with plain names, to be looked at with objdump: docs/benchmarks.md
-// shows what is expected of them, and check_codegen.sh checks it.
+// shows what is expected of them, and codegen.py checks it.
 
 #include <bight/bytes.h>
 #include <bight/bytes_builder.h>
