@@ -602,8 +602,10 @@ inline GatherFill Chain::fill_iovec(std::span<iovec> entries, size_t from,
 inline std::byte Chain::operator[](size_t position) const noexcept {
   if (BIGHT_UNLIKELY(position >= size_)) internal::fail_index("Chain[] byte", position, size_);
   if (is_inline()) {
+    // A choice of two words, where a jump would be as hard to foresee as the position.
     const size_t first = inline_[0].size;
-    return position < first ? inline_[0].data[position] : inline_[1].data[position - first];
+    const size_t i = position < first ? 0 : 1;
+    return inline_[i].data[position - (i != 0 ? first : 0)];
   }
   return window_byte(position);
 }
