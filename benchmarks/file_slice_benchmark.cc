@@ -1,5 +1,6 @@
 // A header of 200 B and a file slice to a Unix and a TCP socket: the two raw ways, and send_all by
-// each of them and as it chooses itself (row A8; docs/files.md has the table of the defaults).
+// each of them and as it chooses itself. docs/files.md has the table that the defaults of
+// SendFileOptions come from, and the command that prints it anew.
 #include <benchmark/benchmark.h>
 #include <netinet/in.h>
 #include <signal.h>

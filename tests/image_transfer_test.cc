@@ -485,6 +485,19 @@ TEST(ImageTransferTest, AnOversizedHeaderIsAnError) {
   expect_false_answers_fail({message({kRefusal, 0, 0}, 0, 256, std::string(256, 'x'))}, "garbled");
 }
 
+#if IMAGE_TRANSFER_HAS_MAT
+TEST(ImageTransferTest, ALayoutThatDoesNotFitThePixelsIsAnError) {
+  const auto pixels_as = [](uint64_t layout, const std::string& why) {
+    const std::string size = message({kAnswer, 1000, layout}, crc_of(kImage), 0, "");
+    expect_false_answers_fail({size, answer(1000, crc_of(kImage), kImage)}, why, "--mat");
+  };
+  pixels_as(uint64_t{100} << 40 | 100 << 16 | 16,
+            "100 rows of 300 bytes need 30000, there are 1000");
+  pixels_as(~uint64_t{0}, "type 65535 is none of 0 to 4095");
+  pixels_as(0, "no picture");
+}
+#endif
+
 TEST(ImageTransferTest, TextFromTheServerCannotDriveTheTerminal) {
   expect_false_answers_fail({message({kRefusal, 0, 0}, 0, 6, "a\n\x1b[2J")}, "refuses: a??[2J\n");
 }

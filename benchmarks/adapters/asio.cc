@@ -1,9 +1,9 @@
 // Standalone Asio in the adapter rows: asio::write and asio::async_write of a sequence of buffers,
 // which own nothing; asio::streambuf and asio::dynamic_buffer, which own what was read.
 
-#include "streams.h"
-
 #include <asio/version.hpp>
+
+#include "streams.h"
 
 namespace {
 
@@ -127,7 +127,8 @@ void add_rows(Transport transport) {
   }
   add("A4_read_960k_" + name + ":streambuf",
       [=](State& state) { read_stream<Protocol>(state, transport); });
-  add("A9_async_write_64_" + name,
+  add(
+      "A9_async_write_64_" + name,
       [=](State& state) { write_buffers<Protocol>(state, transport, kSmall); }, "asio::write");
   add("A9_read_lines_" + name, [=](State& state) { read_lines<Protocol>(state, transport); });
 }

@@ -3,8 +3,8 @@
 //
 // One thread does all the work of a row, so that nothing depends on who gets a processor when. It
 // writes to a non-blocking socket while the clock runs, and drains the other end while it stands;
-// or the other way round for reads. Sockets get buffers of 4 MiB if the system allows them; where
-// it does not, a message goes in several rounds, for all libraries alike.
+// or the other way round for reads. Sockets get buffers of 4 MiB if the system allows them (A8: as
+// it makes them); where a message does not fit, it goes in several rounds, for all alike.
 #ifndef BIGHT_BENCHMARKS_ADAPTERS_FIXTURES_H_
 #define BIGHT_BENCHMARKS_ADAPTERS_FIXTURES_H_
 

@@ -186,8 +186,8 @@ void send_read(State& state, Transport transport) {
               at.left.entries.push_back({const_cast<char*>(message.header.data()), kFileHeader});
             }
             at.begun = true;
-            const ssize_t n = ::pread(message.fd, room.data(), room.size(),
-                                      static_cast<off_t>(at.read));
+            const ssize_t n =
+                ::pread(message.fd, room.data(), room.size(), static_cast<off_t>(at.read));
             must(n > 0, "pread");
             at.left.entries.push_back({room.data(), static_cast<size_t>(n)});
             at.read += static_cast<size_t>(n);

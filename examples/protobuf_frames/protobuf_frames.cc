@@ -2,7 +2,8 @@
 // the scattered blocks that it came in, and its bytes field is a slice of those blocks.
 //
 // A frame is a 32-bit big-endian length and a message (picture.proto). What goes over the wire is
-// plain protobuf: the second half of the pictures is sent by protobuf alone.
+// plain protobuf: the second half of the pictures is sent by protobuf alone. 168 lines with the
+// .proto; what a user writes is 40.
 #include <bight/bight.h>
 #include <bight/interop/protobuf.h>
 #include <bight/io/fd_sink.h>
@@ -82,8 +83,7 @@ bool receive_pictures(int fd, const bight::ChainBuilderOptions& blocks, F on_pic
   }
 }
 
-// ---- Both ends, and what they are held to
-// --------------------------------------------------------
+// ---- Both ends, and what they are held to ----------------------------------------------------
 
 void send_all(int fd) {
   for (uint32_t i = 0; i < kPictures; ++i) {

@@ -18,6 +18,13 @@ _new_capsule = ctypes.pythonapi.PyCapsule_New
 _new_capsule.restype = ctypes.py_object
 _new_capsule.argtypes = [_Pointer, _Pointer, _Pointer]
 
+_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_capsule_pointer.restype = _Pointer
+_capsule_pointer.argtypes = [ctypes.py_object, _Pointer]
+_name_capsule = ctypes.pythonapi.PyCapsule_SetName
+_name_capsule.argtypes = [ctypes.py_object, _Pointer]
+_USED_NAME = ctypes.create_string_buffer(b"used_dltensor")
+
 
 def _load(path):
     # CDLL lets other threads run Python while a function of the library runs, as it may wait.
@@ -34,10 +41,23 @@ def _load(path):
         ("tensor", _Pointer, [_Pointer, ctypes.c_size_t, ctypes.c_int]),
         ("refusal", ctypes.c_char_p, [_Pointer]),
         ("drop_tensor", None, [_Pointer]),
+        ("checksum", ctypes.c_int, [_Pointer, ctypes.POINTER(ctypes.c_uint32), ctypes.c_char_p,
+                                    ctypes.c_size_t]),
     ):
         function = getattr(library, "tensor_batches_" + name)
         function.restype, function.argtypes = result, arguments
     return library
+
+
+def checksum(array, library):
+    """The CRC-32C of an array of numpy or torch, taken in by DLPack as bytes, in place."""
+    capsule = array.__dlpack__()
+    tensor = _capsule_pointer(capsule, ctypes.addressof(_CAPSULE_NAME))
+    _name_capsule(capsule, ctypes.addressof(_USED_NAME))  # the tensor is ours from here on
+    crc, error = ctypes.c_uint32(), ctypes.create_string_buffer(1000)
+    if _load(library).tensor_batches_checksum(tensor, crc, error, len(error)) != 0:
+        raise BufferError(error.value.decode())
+    return crc.value
 
 
 class Tensor:

@@ -14,6 +14,7 @@
 #include <array>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
 #include <deque>
 #include <exception>
 #include <iterator>
@@ -225,6 +226,22 @@ DLManagedTensor* tensor_batches_tensor(Batch* batch, size_t i, int shared) {
 }
 const char* tensor_batches_refusal(const Batch* batch) { return batch->error.c_str(); }
 void tensor_batches_drop_tensor(DLManagedTensor* tensor) { tensor->deleter(tensor); }
+
+// The other way round: takes the tensor over as bytes and looks at them where they are. 0, and
+// their CRC-32C; or 1, and in `error` why they are refused. The tensor's deleter has run then.
+int tensor_batches_checksum(DLManagedTensor* tensor, uint32_t* crc, char* error, size_t size) {
+  try {
+    const absl::StatusOr<Bytes> bytes = to_bytes(ManagedTensor(tensor));
+    if (bytes.ok()) {
+      *crc = crc32c(*bytes);
+      return 0;
+    }
+    std::snprintf(error, size, "%s", std::string(bytes.status().message()).c_str());
+  } catch (const std::bad_alloc&) {
+    std::snprintf(error, size, "out of memory");
+  }
+  return 1;
+}
 
 // The destructor of a capsule. Whoever takes the tensor out of it calls it "used_dltensor", and
 // deletes the tensor himself.

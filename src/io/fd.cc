@@ -59,7 +59,8 @@ IoResult result_of_failure(const char* call) noexcept {
 }  // namespace internal
 
 IoResult FdSource::read_failed(ssize_t answer, std::span<const iovec> into) noexcept {
-  return answer < 0 && errno == EINTR ? read_pieces(into) : internal::result_of_read(answer, "read");
+  return answer < 0 && errno == EINTR ? read_pieces(into)
+                                      : internal::result_of_read(answer, "read");
 }
 
 IoResult FdSource::read_pieces(std::span<const iovec> into) noexcept {

@@ -116,11 +116,11 @@ struct MoreFollows {
   int fd;
   IoResult write_some(std::span<const iovec> from) const noexcept {
     if (internal::is_one_piece(from)) {
-      return internal::result_of_write(
-          internal::again_if_interrupted([&] {
-            return ::send(fd, from[0].iov_base, from[0].iov_len, MSG_NOSIGNAL | MSG_MORE);
-          }),
-          "send");
+      return internal::result_of_write(internal::again_if_interrupted([&] {
+                                         return ::send(fd, from[0].iov_base, from[0].iov_len,
+                                                       MSG_NOSIGNAL | MSG_MORE);
+                                       }),
+                                       "send");
     }
     const internal::CallEntries offer(from);
     if (offer.bytes() == 0) return {};

@@ -39,8 +39,7 @@ std::string text(const cv::Mat& mat) {
   return std::string(reinterpret_cast<const char*>(flat.data), flat.total() * flat.elemSize());
 }
 
-// ---- Mat to Bytes
-// --------------------------------------------------------------------------------
+// ---- Mat to Bytes ----------------------------------------------------------------------------
 
 TEST(MatToBytesTest, TheBytesAreThePixelsWhereTheyAre) {
   const cv::Mat mat = picture(5, 7, CV_8UC3);
@@ -124,8 +123,7 @@ TEST(MatToBytesDeathTest, AMatOverSomebodyElsesMemoryStopsTheProgram) {
   EXPECT_DEATH((void)to_chain(mat), "does not own");
 }
 
-// ---- Mat to Chain
-// --------------------------------------------------------------------------------
+// ---- Mat to Chain ----------------------------------------------------------------------------
 
 TEST(MatToChainTest, AContinuousMatIsOneSegment) {
   const cv::Mat mat = picture(5, 7, CV_8UC3);
@@ -204,8 +202,7 @@ TEST(MatToChainTest, RegionsOfManyDimensionsReadAsTheirClones) {
             3u);
 }
 
-// ---- Bytes to Mat
-// --------------------------------------------------------------------------------
+// ---- Bytes to Mat ----------------------------------------------------------------------------
 
 TEST(BytesToMatTest, TheMatShowsTheBytesWhereTheyAre) {
   const Bytes bytes = Bytes::copy_of(pattern(2 * 3 * 3));
@@ -326,8 +323,7 @@ TEST(BytesToMatTest, StaticBytesNeedNoOwner) {
   EXPECT_EQ(mat.at<uint8_t>(2, 3), 'b');
 }
 
-// ---- What is refused
-// -----------------------------------------------------------------------------
+// ---- What is refused -------------------------------------------------------------------------
 
 struct Refusal {
   MatLayout layout;

@@ -27,8 +27,10 @@
 #include "bight/copy_audit.h"
 #include "bight/io/copy.h"
 #include "bight/io/file.h"
+#include "bight/memory.h"
 #include "tests/interop/openssl_support.h"
 #include "tests/interop/support.h"
+#include "tests/support/replace_new.h"
 
 namespace bight {
 namespace {
@@ -546,6 +548,37 @@ TEST_P(OpensslTest, WhatAWriteAndAReadWaitForIsToldApart) {
   EXPECT_EQ(builder.take().to_string(), "hello");
 }
 
+// Renegotiation with TLS 1.2, a key update with TLS 1.3.
+TEST_P(OpensslTest, KeysChangeWhileARecordWaits) {
+  Pair pair(GetParam());
+  const std::string text = pattern(100'000);
+  Chain chain = in_segments(text, {64});
+  pair.client.out.run(stopping_after(30'000, 8));
+  EXPECT_EQ(write_all(pair.client.tls, chain).kind, IoKind::would_block);
+  if (GetParam() == TLS1_2_VERSION) {
+    ASSERT_EQ(SSL_renegotiate(pair.server.ssl.get()), 1);
+  } else {
+    ASSERT_EQ(SSL_key_update(pair.server.ssl.get(), SSL_KEY_UPDATE_REQUESTED), 1);
+  }
+  EXPECT_FALSE(pair.server.tls.handshake().is_error());
+  std::string received;
+  bool waited_for_bytes = false;
+  for (int i = 0; i < 100 && received.size() < text.size(); ++i) {
+    exchange(pair.client, pair.server);
+    IoResult result;
+    EXPECT_EQ(read_now(pair.client, &result), "");
+    ASSERT_EQ(result.kind, IoKind::would_block) << pair.client.tls.status(result);
+    result = write_all(pair.client.tls, chain);
+    ASSERT_FALSE(result.is_error()) << pair.client.tls.status(result);
+    waited_for_bytes |= pair.client.tls.write_need() == TlsNeed::readable;
+    exchange(pair.client, pair.server);
+    received += read_now(pair.server, &result);
+    ASSERT_EQ(result.kind, IoKind::would_block) << pair.server.tls.status(result);
+  }
+  EXPECT_TRUE(received == text);
+  EXPECT_EQ(waited_for_bytes, GetParam() == TLS1_2_VERSION);
+}
+
 // ---- Reading
 // -------------------------------------------------------------------------------------
 
@@ -830,6 +863,55 @@ TEST_P(OpensslTest, AStrangersCertificateIsUnauthenticated) {
   EXPECT_NE(status.message().find("certificate verify failed"), absl::string_view::npos) << status;
 }
 
+TEST_P(OpensslTest, WithoutMemoryForARecordNothingIsChanged) {
+  Pair pair(GetParam());
+  pair.client.out.run({IoStep::would_block()});
+  const std::string text = pattern(20'000);
+  Chain chain = in_segments(text, {100});
+  const auto write_without_memory = [&] {
+    trim_caches();
+    replaced_new::succeed = 0;
+    const IoResult result = write_all(pair.client.tls, chain);
+    replaced_new::succeed = -1;
+    return result;
+  };
+  EXPECT_EQ(write_without_memory(), IoResult::failed(ENOMEM, "SSL_write"));
+  EXPECT_TRUE(chain == ByteView(text));
+  EXPECT_EQ(write_all(pair.client.tls, chain).kind, IoKind::would_block);
+  // The record that was begun has its memory; the next one needs none more.
+  pair.client.out.scripted.reset();
+  EXPECT_EQ(write_all(pair.client.tls, chain).bytes, text.size());
+  exchange(pair.client, pair.server);
+  EXPECT_TRUE(read_now(pair.server) == text);
+}
+
+TEST_P(OpensslTest, ACallbackThatAsksForAnotherCallIsNeitherReadableNorWritable) {
+  const auto client_ctx = interop_test::client_context(GetParam());
+  const auto server_ctx = interop_test::server_context(GetParam());
+  int asked = 0;
+  SSL_CTX_set_client_hello_cb(
+      server_ctx.get(),
+      [](SSL*, int*, void* count) {
+        return ++*static_cast<int*>(count) == 1 ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
+      },
+      &asked);
+  Engine client(client_ctx.get(), false);
+  Engine server(server_ctx.get(), true);
+  client.tls.handshake();
+  exchange(client, server);
+  EXPECT_EQ(server.tls.handshake().kind, IoKind::would_block);
+  EXPECT_EQ(server.tls.read_need(), TlsNeed::callback);
+  EXPECT_EQ(server.tls.write_need(), TlsNeed::callback);
+  for (int i = 0; i < 10; ++i) {
+    server.tls.handshake();
+    exchange(client, server);
+    client.tls.handshake();
+    exchange(client, server);
+  }
+  EXPECT_EQ(server.tls.handshake().kind, IoKind::data);
+  EXPECT_EQ(asked, 2);
+}
+
 #if BIGHT_HAS_EXCEPTIONS
 TEST_P(OpensslTest, MemoryThatATransportCannotHaveIsAnError) {
   struct Poor {
@@ -906,6 +988,14 @@ TEST(OpensslBioTest, ACertificateIsParsedFromAScatteredChain) {
     EXPECT_EQ(BIO_eof(bio.get()), 1);
     EXPECT_EQ(BIO_gets(bio.get(), rest, 20), 0);
   }
+}
+
+TEST(OpensslBioTest, ABioWithoutMemoryIsNull) {
+  ASSERT_NE(socket_bio(-1), nullptr);  // the method is made
+  replaced_new::succeed = 0;
+  const BioPtr bio = socket_bio(-1);
+  replaced_new::succeed = -1;
+  EXPECT_EQ(bio, nullptr);
 }
 
 TEST(OpensslBioTest, OneDirectionDoesNotServeTheOther) {

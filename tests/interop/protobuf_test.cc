@@ -75,8 +75,7 @@ ChainBuilder builder_of(size_t block, size_t max_size = internal::kMaxSize) {
   return ChainBuilder(options);
 }
 
-// ---- The input stream
-// ------------------------------------------------------------------------------
+// ---- The input stream ------------------------------------------------------------------------
 
 TEST(ChainInputStreamTest, HandsOutTheSegmentsWhereTheyAre) {
   const Chain chain = scattered({10, 1, 300});
@@ -161,8 +160,7 @@ TEST(ChainInputStreamDeathTest, BackingUpTooFarStopsTheProgram) {
   EXPECT_DEATH((void)in.Skip(-1), "Skip");
 }
 
-// ---- The output stream
-// -----------------------------------------------------------------------------
+// ---- The output stream -----------------------------------------------------------------------
 
 // buf-B25
 TEST(BuilderOutputStreamTest, BacksUpWithinABlockAndAcrossBlocks) {
@@ -227,8 +225,7 @@ TEST(BuilderOutputStreamDeathTest, BackingUpBeforeTheStreamStopsTheProgram) {
   EXPECT_DEATH(out.BackUp(size + 1), "BackUp");
 }
 
-// ---- Messages
-// --------------------------------------------------------------------------------------
+// ---- Messages --------------------------------------------------------------------------------
 
 TEST(ProtobufTest, ParsesAMessageCutAtEveryPairOfPlaces) {
   const Record record = example(40);
@@ -379,8 +376,7 @@ TEST(ProtobufTest, DelimitedMessagesFollowOneAnotherInAStream) {
   EXPECT_TRUE(clean_end);
 }
 
-// ---- Bytes fields beside the message
-// --------------------------------------------------------------------------------------
+// ---- Bytes fields beside the message ---------------------------------------------------------
 
 constexpr int kBody = Record::kBodyFieldNumber;
 

@@ -10,7 +10,7 @@ import unittest
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(SOURCE, "examples", "tensor_batches"))
-from batches import Receiver  # noqa: E402
+from batches import Receiver, checksum  # noqa: E402
 from train import Numpy, Torch, start_server  # noqa: E402
 
 BUILD, FRAMEWORK = sys.argv[1], sys.argv[2]
@@ -71,6 +71,31 @@ class TensorBatchesTest(unittest.TestCase):
         with self.assertRaisesRegex(BufferError, "from there on, of 0"):
             self.array(batch.images)
         self.assertEqual(images.shape[0], COUNT)
+
+    def test_a_taker_may_write_if_its_library_lets_it(self):
+        images = self.array(next(self.receive(1)).images)
+        if FRAMEWORK == "torch":
+            images[0, 0, 0, 0] = 5
+            self.assertEqual(float(images.max()), 5)
+        else:
+            with self.assertRaises(ValueError):  # numpy marks what it takes as read-only
+                images[0, 0, 0, 0] = 5
+
+    def test_arrays_go_in_as_bytes(self):
+        library = os.path.join(BUILD, "tensor_batches_receiver.so")
+        module = getattr(self.framework, FRAMEWORK)
+        digits = module.asarray(list(b"123456789"), dtype=module.uint8)
+        self.assertEqual(checksum(digits, library), 0xE3069283)  # the check value of CRC-32C
+        self.assertEqual(checksum(digits[3:3], library), 0)
+        self.assertNotEqual(checksum(digits[1:], library), 0xE3069283)
+        table = module.zeros((4, 6), dtype=module.float32)
+        self.assertEqual(checksum(table, library), checksum(table.reshape(-1), library))
+        for view in (table[:, ::2], table.T):
+            with self.assertRaisesRegex(BufferError, "make it contiguous first"):
+                checksum(view, library)
+        before = sys.getrefcount(digits)
+        checksum(digits, library)
+        self.assertEqual(sys.getrefcount(digits), before)
 
     def test_a_shared_tensor_is_not_given_away_to_be_written(self):
         batch = next(self.receive(1))

@@ -70,7 +70,8 @@ struct TensorLayout {
   // Elements in each dimension. Empty: one element.
   std::vector<int64_t> shape{};
   // From one element to the next in each dimension, counted in elements; negative or 0 if you like
-  // (not every receiver does). Empty: compact, the last dimension side by side.
+  // (torch 1.13 ends the process over a negative one). Empty: compact, the last dimension side by
+  // side.
   std::vector<int64_t> strides{};
   // Where element [0, 0, ...] begins in the bytes.
   uint64_t byte_offset = 0;
@@ -85,8 +86,9 @@ inline constexpr size_t kMaxTensorDimensions = 64;
 template <class T>
 constexpr DLDataType tensor_type() noexcept;
 
-// The bytes as a tensor that may be written. Its data points at element [0, 0, ...], byte_offset is
-// 0 and the strides are written out, because receivers exist that look at neither.
+// The bytes as a tensor that may be written. Its data points at element [0, 0, ...] and byte_offset
+// is 0, because torch does not look at it; the strides are written out, as later releases of DLPack
+// want them.
 // Needs: all elements lie inside, the alignment holds, and `bytes.is_unique()` (a tensor without
 // elements needs no bytes). Two allocations or three. Fails, with `bytes` as they were: with
 // INVALID_ARGUMENT for a layout that cannot be, OUT_OF_RANGE for one that reaches outside,

@@ -180,7 +180,7 @@ class TlsStream {
   // others for both.
   TlsNeed read_need() const noexcept { return read_need_; }
   TlsNeed write_need() const noexcept { return write_need_; }
-  // Whether OpenSSL has begun a record that its transport has not taken.
+  // Whether a record was offered to OpenSSL and is not taken yet.
   bool has_unsent() const noexcept { return pending_size_ != 0; }
   // Whether the transport ended without a close_notify.
   bool truncated() const noexcept { return cause_ == Cause::truncation; }
