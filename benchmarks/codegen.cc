@@ -1,11 +1,12 @@
 // The hot paths as functions with plain names, to be looked at with objdump: docs/benchmarks.md
-// shows what is expected of them, and check_codegen.sh checks it.
+// shows what is expected of them, and codegen.py checks it.
 
 #include <bight/bytes.h>
 #include <bight/bytes_builder.h>
 #include <bight/chain.h>
 #include <bight/chain_builder.h>
 #include <bight/cursor.h>
+#include <bight/write_window.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -38,6 +39,11 @@ uint64_t keep_read_u32_loop(const bight::Chain& chain) {
 void keep_bytes_put_u32(bight::BytesBuilder& out, uint32_t value) { out.put_be<uint32_t>(value); }
 
 void keep_chain_put_u32(bight::ChainBuilder& out, uint32_t value) { out.put_be<uint32_t>(value); }
+
+void keep_window_put_u32_loop(bight::ChainBuilder& out, uint32_t count) {
+  bight::WriteWindow window(out);
+  for (uint32_t i = 0; i < count; ++i) window.put_be<uint32_t>(i);
+}
 
 void keep_chain_append_64(bight::ChainBuilder& out, const std::byte* bytes) {
   out.append(bight::ByteView(bytes, 64));

@@ -36,8 +36,7 @@ using bight::IoResult;
 using bight::Uring;
 using bight::UringOptions;
 
-// ---- Files
-// ----------------------------------------------------------------------------------------
+// ---- Files -------------------------------------------------------------------------------------
 
 constexpr size_t kPage = 4096;
 constexpr size_t kPages = 16384;
@@ -157,8 +156,7 @@ void BM_read_bight(benchmark::State& state) {
 }
 BENCHMARK(BM_read_bight)->Arg(1)->Arg(32)->Arg(128)->UseRealTime();
 
-// ---- Sockets
-// --------------------------------------------------------------------------------------
+// ---- Sockets -----------------------------------------------------------------------------------
 
 struct Connection {
   File near;  // the client's end

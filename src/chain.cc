@@ -128,42 +128,50 @@ struct Chain::Ops {
 
   static void clear_edge(Chain& c) noexcept {
     c.window_.edge = {};
-    c.window_.flags &= kCut | kShared;
+    c.window_.flags &= kShared;
   }
 
   // The slot that shows the byte `offset` behind the window's begin. offset < window_size().
   static uint32_t find_slot(const Chain& c, size_t offset) noexcept {
     const Window& w = c.window_;
     const size_t* const starts = c.table()->starts();
-    const size_t origin = starts[w.first];
-    const size_t target = offset + (w.begin - origin);
-    const uint32_t count = w.last - w.first;
-    // One guess as if segments were of one size; in double, since target * count may overflow.
+    const size_t* low = starts + w.first;
+    const size_t origin = *low;
+    const size_t wanted = offset + w.begin;  // modulo 2^64, as starts are
+    const size_t count = w.last - w.first;
     const size_t total = starts[w.last] - origin;
-    uint32_t guess =
-        w.first + static_cast<uint32_t>(static_cast<double>(target) * static_cast<double>(count) /
-                                        static_cast<double>(total));
-    if (guess >= w.last) guess = w.last - 1;
-    uint32_t low;   // starts[low] <= target
-    uint32_t high;  // target < starts[high]
-    if (target < starts[guess] - origin) {
-      if (starts[guess - 1] - origin <= target) return guess - 1;
-      low = w.first;
-      high = guess - 1;
-    } else if (target >= starts[guess + 1] - origin) {
-      if (target < starts[guess + 2] - origin) return guess + 1;
-      low = guess + 2;
-      high = w.last;
-    } else {
-      return guess;
+    const size_t* const middle = low + count / 2;
+    // Where the middle is as if segments were of one size, give or take four of a thousand, a guess
+    // is worth its division; elsewhere a wrong one would cost as much as the search.
+    const size_t tolerance = total >> 8;
+    if (2 * (*middle - origin) - total + tolerance <= 2 * tolerance) {
+      // In double, since the product may overflow. A size above kMaxSize (ends that are not shown)
+      // comes out negative, and so does or is too large what is guessed from it.
+      const double slots = to_double(count);
+      const double guessed = to_double(wanted - origin) * slots / to_double(total);
+      if (guessed >= 0 && guessed < slots) {
+        const uint32_t guess = w.first + static_cast<uint32_t>(guessed);
+        // One test for both ends: what lies before the slot wraps round.
+        const size_t start = starts[guess];
+        if (wanted - start < starts[guess + 1] - start) return guess;
+      }
     }
-    uint32_t n = high - low;
-    while (n > 1) {
-      const uint32_t half = n / 2;
-      low += starts[low + half] - origin <= target ? half : 0;
-      n -= half;
-    }
-    return low;
+    // No jump here depends on where the byte is, only on how many slots there are: a halving costs
+    // a few cycles, a jump that is not foreseen more than all of them.
+    // Only the first slot may begin, and only the last may end, farther than kMaxSize from
+    // `wanted`; what is said of the first makes no difference, and that end is not asked for unless
+    // both are one.
+    const auto reaches = [&](size_t start) { return static_cast<ptrdiff_t>(wanted - start) >= 0; };
+    low = reaches(*middle) ? middle : low;
+    const size_t rest = count - count / 2;
+    size_t step = std::bit_floor(count) / 2;  // at most `rest`, at least half of it
+    low = reaches(low[rest - step]) ? low + (rest - step) : low;
+    while ((step /= 2) != 0) low = reaches(low[step]) ? low + step : low;
+    return static_cast<uint32_t>(low - starts);
+  }
+  // As of a signed number: that conversion has no jump.
+  static double to_double(size_t n) noexcept {
+    return static_cast<double>(static_cast<ptrdiff_t>(n));
   }
 
   // Releases what a shared past left dead in the table, if this chain is now its only holder, and
@@ -208,7 +216,6 @@ struct Chain::Ops {
   static void settle_window(Chain& c) noexcept {
     drop_extra(c.table()->slots()[c.window_.first].block, c.window_.credits);
     c.window_.credits = 0;
-    c.window_.flags &= kNotCut;
   }
   static void settle(Chain& c) noexcept {
     if (c.is_inline()) {
@@ -228,7 +235,6 @@ struct Chain::Ops {
     w.first = first;
     w.last = first;
     w.credits = static_cast<uint16_t>(c.inline_credits());
-    w.flags = (c.word_ & kInlineCut) != 0 ? kCut : 0;
     t->head = first;
     t->starts()[first] = 0;
     c.word_ = reinterpret_cast<uintptr_t>(t);
@@ -369,7 +375,7 @@ struct Chain::Ops {
     to->head = w.first;
     to->set_end(w.last);
     c.word_ = reinterpret_cast<uintptr_t>(to);
-    w.flags &= kEdgeFront | kEdgeBack | kCut;
+    w.flags &= kEdgeFront | kEdgeBack;
     if (!edge_back(c)) w.flags |= kTidy;
     return from;
   }
@@ -708,7 +714,6 @@ struct Chain::Ops {
     w.begin += in_window;
     t->head = w.first;
     c.size_ -= in_window;
-    if (end.offset != 0) w.flags |= kCut;
     shrink_tidy(c);
   }
 
@@ -841,9 +846,6 @@ struct Chain::Ops {
   static std::span<const std::byte> span_at(const void* chain, size_t i) {
     return static_cast<const Chain*>(chain)->segment(i);
   }
-  static internal::SpanSource source(const Chain& c) noexcept {
-    return {&c, c.segment_count(), &span_at};
-  }
 
   // Calls f(span) for each segment from `from` on until it answers false.
   template <class F>
@@ -886,15 +888,13 @@ void Chain::drop_window() noexcept {
 void Chain::drop_dead_table() noexcept { destroy_table(table()); }
 
 void Chain::take_references_slow(internal::Block* block, size_t n, size_t rest) {
-  // The first cut takes one reference; from the second on as many at once as cuts of this size are
-  // still to come, at most kCreditBatch.
-  if (is_inline() ? (word_ & kInlineCut) == 0 : (window_.flags & kCut) == 0) {
+  // As many at once as cuts of this size are still to come, at most kCreditBatch. A chain of one or
+  // two segments, whose rest may well be passed on after one cut, begins with the second cut. In a
+  // longer one, a stream or a queue, the first begins: what is left in store goes with the
+  // segment's own reference when the segment is passed.
+  if (is_inline() && (word_ & kInlineCut) == 0) {
     block->refs.take();
-    if (is_inline()) {
-      word_ |= kInlineCut;
-    } else {
-      window_.flags |= kCut;
-    }
+    word_ |= kInlineCut;
     return;
   }
   const size_t more = std::min(rest / n, size_t{kCreditBatch - 1});
@@ -963,6 +963,33 @@ GatherFill Chain::fill_spans(std::span<std::span<const std::byte>> entries, size
 }
 
 #if BIGHT_HAS_IOVEC
+namespace {
+
+// An entry for each of `count` slots, number by number: the end of one is carried over as the start
+// of the next, so that compilers do not put pairs together in vector registers only to take them
+// apart again.
+void fill_entries(iovec* out, const Slot* slots, const size_t* starts, size_t count) noexcept {
+  size_t start = *starts++;
+  const auto fill = [&](size_t i) {
+    const size_t end = starts[i];
+    out[i].iov_base = const_cast<std::byte*>(slots[i].data);
+    out[i].iov_len = end - start;
+    start = end;
+  };
+  for (; count >= 4; count -= 4) {
+    fill(0);
+    fill(1);
+    fill(2);
+    fill(3);
+    out += 4;
+    slots += 4;
+    starts += 4;
+  }
+  for (size_t i = 0; i < count; ++i) fill(i);
+}
+
+}  // namespace
+
 GatherFill Chain::fill_iovec_slow(std::span<iovec> entries, size_t from,
                                   size_t max_bytes) const noexcept {
   if (from > size_) internal::fail_length("fill_iovec from", from, size_);
@@ -987,7 +1014,7 @@ GatherFill Chain::fill_iovec_slow(std::span<iovec> entries, size_t from,
     const uint32_t slot_count = window_.last - window_.first;
     const Slot* const shown = slots + window_.first;
     const size_t* const at = starts + window_.first;
-    for (uint32_t i = 0; i < slot_count; ++i) out[i] = entry(shown[i].data, at[i + 1] - at[i]);
+    fill_entries(out, shown, at, slot_count);
     // The first and the last may be trimmed.
     const size_t trim = window_.begin - at[0];
     out[0] = entry(shown[0].data + trim, out[0].iov_len - trim);
@@ -1029,6 +1056,19 @@ std::optional<size_t> Chain::find(const Chain& needle, size_t from, size_t limit
   return find(ByteView(copy), from, limit);
 }
 
+internal::SpanSource Chain::search_source() const noexcept {
+  internal::SpanSource source{this, segment_count(), &Ops::span_at};
+  if (!is_inline() && window_.last - window_.first > 2) {
+    // All slots but the first and the last, which may be trimmed.
+    const uint32_t second = window_.first + 1;
+    source.row_begin = Ops::edge_front(*this) ? 2 : 1;
+    source.row_count = window_.last - second - 1;
+    source.row_slots = table()->slots() + second;
+    source.row_starts = table()->starts() + second;
+  }
+  return source;
+}
+
 std::optional<size_t> Chain::find(ByteView needle, size_t from, size_t limit) const {
   if (from > size_) return std::nullopt;
   internal::SearchStart start;
@@ -1036,8 +1076,7 @@ std::optional<size_t> Chain::find(ByteView needle, size_t from, size_t limit) co
     const SegmentPosition at = locate(from);
     start = {at.index, at.offset, from};
   }
-  const size_t found =
-      internal::find_in_spans(Ops::source(*this), from, needle.span(), limit, start);
+  const size_t found = internal::find_in_spans(search_source(), from, needle.span(), limit, start);
   if (found == internal::kNotFound) return std::nullopt;
   return found;
 }
@@ -1544,7 +1583,6 @@ void Chain::consume_slow(size_t n) noexcept {
       const uint32_t credits = window_.credits;
       const uint32_t gone = window_.first;
       window_.credits = 0;
-      window_.flags &= kNotCut;
       window_.first = first;
       if (t->head == gone && t->refs.is_one()) {
         // The slot's own reference and those in store go in one step.
@@ -1651,11 +1689,10 @@ bool Chain::split_to_slow(size_t n, Chain& head) {
       SegmentTable* const t = table();
       const Slot& slot = t->slots()[window_.first];
       head.inline_[0] = Segment{slot.data + Ops::front_trim(*this), n, slot.block};
-      head.word_ = kInline | ((window_.flags & kCut) != 0 ? kInlineCut : 0) |
+      head.word_ = kInline | (window_.credits != 0 ? kInlineCut : 0) |
                    (uintptr_t{window_.credits} * kInlineCredit);
       head.size_ = n;
       window_.credits = 0;
-      window_.flags &= kNotCut;
       t->head = ++window_.first;
       window_.begin += n;
       size_ -= n;

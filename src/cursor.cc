@@ -80,9 +80,6 @@ struct Cursor::Ops {
     return fill;
   }
 
-  static std::span<const std::byte> get_segment(const void* chain, size_t index) {
-    return static_cast<const Chain*>(chain)->segment(index);
-  }
   static std::span<const std::byte> get_bytes(const void* bytes, size_t) {
     return static_cast<const Bytes*>(bytes)->span();
   }
@@ -90,7 +87,7 @@ struct Cursor::Ops {
   // The source as the search sees it, and where the cursor stands in it. Only for sources that are
   // not empty.
   static internal::SpanSource source(const Cursor& at) noexcept {
-    if (at.chain_ != nullptr) return {at.chain_, at.chain_->segment_count(), &get_segment};
+    if (at.chain_ != nullptr) return at.chain_->search_source();
     return {at.bytes_, 1, &get_bytes};
   }
   static internal::SearchStart start(const Cursor& at) noexcept {

@@ -129,7 +129,7 @@ class Place {
   //
   // Precondition: `from` lies in this span, or this is the end.
   size_t scan(size_t from, size_t end, std::byte wanted) {
-    // The calls of `get` would have members written to memory in every round.
+    // Calls would have members written to memory in every round.
     const SpanSource source = *source_;
     const std::byte* data = data_;
     size_t size = size_;
@@ -156,7 +156,7 @@ class Place {
         break;
       }
       // Never the first span: the walk has passed it.
-      const std::span<const std::byte> span = source.get(source.context, index);
+      const std::span<const std::byte> span = source.at(index);
       data = span.data();
       size = span.size();
     }
@@ -174,7 +174,7 @@ class Place {
       size_ = 0;
       return;
     }
-    const std::span<const std::byte> span = source_->get(source_->context, index_);
+    const std::span<const std::byte> span = source_->at(index_);
     data_ = span.data();
     size_ = span.size();
     if (index_ == start_->index) {

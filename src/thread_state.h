@@ -118,7 +118,17 @@ struct ThreadState {
   ThreadState* next = nullptr;
 };
 
-extern constinit thread_local ThreadState state;
+// In a shared library a thread_local is found by a call of the run-time linker, which a small block
+// made and dropped pays twice. At a fixed distance from the thread's own register there is none;
+// the price is that a library loaded later (dlopen) takes the state's 1.2 KB from what the C
+// library keeps in reserve for that, 1.6 KB in all with glibc, and fails to load when they are
+// gone. -DBIGHT_GENERAL_TLS builds without.
+#if BIGHT_SHARED && defined(__ELF__) && !defined(BIGHT_GENERAL_TLS)
+#define BIGHT_TLS_MODEL __attribute__((tls_model("initial-exec")))
+#else
+#define BIGHT_TLS_MODEL
+#endif
+extern constinit thread_local ThreadState state BIGHT_TLS_MODEL;
 
 // Memory of list `l`, class_total(l % kSizeClasses) bytes; null if there is none. `fresh` says
 // whether it comes from the system, so that no header stands in it.

@@ -131,22 +131,27 @@ TEST_F(ChainCostTest, CutsFromTheFrontTakeReferencesInBatches) {
     const Bytes& front = watched.handles[0];
     std::vector<Chain> cuts;
     const size_t before = allocations();
-    cuts.push_back(watched.chain.split_to(10));
-    EXPECT_EQ(Access::references(front), 3u);  // one for the cut, none in store
-    EXPECT_EQ(Access::credits(watched.chain), 0u);
+    // One or two segments may be passed on after one cut; in a longer chain the batch begins at
+    // once.
+    const uint32_t single = segments <= 2 ? 1 : 0;
+    if (single != 0) {
+      cuts.push_back(watched.chain.split_to(10));
+      EXPECT_EQ(Access::references(front), 3u);  // one for the cut, none in store
+      EXPECT_EQ(Access::credits(watched.chain), 0u);
+    }
     cuts.push_back(watched.chain.split_to(10));
     // 64 at once: one for this cut, 63 in store.
-    EXPECT_EQ(Access::references(front), 3u + 64u);
+    EXPECT_EQ(Access::references(front), 2u + single + 64u);
     EXPECT_EQ(Access::credits(watched.chain), 63u);
     cuts.reserve(200);
     const size_t after_reserve = allocations();
     for (uint32_t i = 1; i <= 63; ++i) {
       cuts.push_back(watched.chain.split_to(10));
-      EXPECT_EQ(Access::references(front), 3u + 64u);
+      EXPECT_EQ(Access::references(front), 2u + single + 64u);
       EXPECT_EQ(Access::credits(watched.chain), 63u - i);
     }
     cuts.push_back(watched.chain.split_to(10));
-    EXPECT_EQ(Access::references(front), 3u + 128u);
+    EXPECT_EQ(Access::references(front), 2u + single + 128u);
     EXPECT_EQ(allocations(), after_reserve);
     EXPECT_GE(after_reserve, before);
     // Dropping the segment returns what is left in store: the cuts' references remain.
@@ -170,7 +175,7 @@ TEST_F(ChainCostTest, FewCutsToComeTakeFewReferences) {
 TEST_F(ChainCostTest, ReferencesInStoreMoveWithTheChainAndAreNotCopied) {
   for (const size_t segments : {1, 5}) {
     Watched watched(segments, 1000);
-    (void)watched.chain.split_to(10);
+    if (segments <= 2) (void)watched.chain.split_to(10);  // takes its own reference only
     (void)watched.chain.split_to(10);
     ASSERT_EQ(Access::credits(watched.chain), 63u);
     const Chain copy = watched.chain;

@@ -665,6 +665,67 @@ TEST_P(ChainShapeTest, StopsTheProgramWhereTheContractEnds) {
   EXPECT_DEATH((void)shape.chain.locate(size + 1), "locate\\(" + past + "\\)" + of);
 }
 
+// Sizes of `count` segments, of one kind or another.
+std::vector<size_t> sizes_of_kind(int kind, size_t count, std::mt19937& random) {
+  std::vector<size_t> sizes(count);
+  for (size_t i = 0; i < count; ++i) {
+    switch (kind) {
+      case 0:
+        sizes[i] = 7;
+        break;  // all alike
+      case 1:
+        sizes[i] = i < count / 2 ? 1 : 40;
+        break;  // small ones in front
+      case 2:
+        sizes[i] = i < count / 2 ? 40 : 1;
+        break;  // large ones in front
+      case 3:
+        sizes[i] = random() % 2 == 0 ? 1 : 30;
+        break;  // mixed by chance
+      case 4:
+        sizes[i] = i == 0 || i + 1 == count ? 90 : 3;
+        break;  // long ends, the middle is right
+      default:
+        sizes[i] = 1 + i;
+        break;  // growing
+    }
+  }
+  return sizes;
+}
+
+TEST(ChainTest, FindsTheSegmentOfEveryByteWhateverTheSizesOfSegmentsAre) {
+  std::mt19937 random(3);
+  for (int kind = 0; kind < 6; ++kind) {
+    for (size_t count = 1; count <= 70; count += count < 20 ? 1 : 7) {
+      Chain chain;
+      std::string text;
+      for (const size_t size : sizes_of_kind(kind, count, random)) {
+        const std::string piece = letters(size, static_cast<uint32_t>(text.size()) + 1);
+        chain.push_back(Bytes::copy_of(piece));
+        text += piece;
+      }
+      // Positions in the table that begin below zero.
+      const std::string front = letters(5, 1000);
+      chain.push_front(Bytes::copy_of(front));
+      text.insert(0, front);
+      // Whole, and as a window that begins and ends within segments.
+      for (const size_t trim : {size_t{0}, std::min<size_t>(3, text.size() / 3)}) {
+        chain.consume(trim);
+        chain.remove_suffix(trim);
+        text = text.substr(trim, text.size() - 2 * trim);
+        size_t at = 0;
+        for (size_t i = 0; i < chain.segment_count(); ++i) {
+          for (size_t k = 0; k < chain.segment(i).size(); ++k, ++at) {
+            ASSERT_EQ(static_cast<char>(chain[at]), text[at]) << kind << " " << count << " " << at;
+            ASSERT_EQ(chain.locate(at), (SegmentPosition{i, k})) << kind << " " << count;
+          }
+        }
+        ASSERT_EQ(at, text.size());
+      }
+    }
+  }
+}
+
 TEST(ChainTest, EveryOtherBreachOfAContractNamesBothNumbers) {
   Chain chain = chain_of({"one", "two", "three"});
   std::array<iovec, 2> entries;

@@ -8,6 +8,7 @@
 #include <bight/config.h>
 #include <bight/cursor.h>
 #include <bight/memory.h>
+#include <bight/write_window.h>
 
 #include "workloads.h"
 
@@ -19,6 +20,7 @@ using bight::ByteView;
 using bight::Chain;
 using bight::ChainBuilder;
 using bight::Cursor;
+using bight::WriteWindow;
 
 struct Bight {
   using Buffer = bight::Bytes;
@@ -68,7 +70,10 @@ struct Bight {
   }
   static Chain write_u32(uint32_t count) {
     ChainBuilder out;
-    for (uint32_t i = 0; i < count; ++i) out.put_be<uint32_t>(i);
+    {
+      WriteWindow window(out);
+      for (uint32_t i = 0; i < count; ++i) window.put_be<uint32_t>(i);
+    }
     return std::move(out).freeze();
   }
   static size_t find(const Chain& chain, std::string_view needle) {
@@ -91,6 +96,17 @@ struct Bight {
   };
 };
 
+// W9 without a WriteWindow: each number goes to the builder itself.
+struct Direct {
+  static constexpr const char* kVariant = "put_be";
+  static std::string text(const Chain& chain) { return chain.to_string(); }
+  static Chain write_u32(uint32_t count) {
+    ChainBuilder out;
+    for (uint32_t i = 0; i < count; ++i) out.put_be<uint32_t>(i);
+    return std::move(out).freeze();
+  }
+};
+
 // One contiguous block that grows, where ChainBuilder adds blocks.
 struct Contiguous {
   static constexpr const char* kVariant = "BytesBuilder";
@@ -102,7 +118,10 @@ struct Contiguous {
   }
   static Bytes write_u32(uint32_t count) {
     BytesBuilder out;
-    for (uint32_t i = 0; i < count; ++i) out.put_be<uint32_t>(i);
+    {
+      WriteWindow window(out);
+      for (uint32_t i = 0; i < count; ++i) window.put_be<uint32_t>(i);
+    }
     return std::move(out).freeze();
   }
 };
@@ -179,6 +198,7 @@ void find_hostile(benchmark::State& state, const Hostile& hostile, size_t size) 
 
 int main(int argc, char** argv) {
   compare::add_workloads<Bight>();
+  compare::add_workloads<Direct>();
   compare::add_workloads<Contiguous>();
   for (const Hostile& hostile : kHostile) {
     for (const size_t kib : {64u, 1024u, 16384u}) {

@@ -355,25 +355,40 @@ void clone_contended(State& state) {
 }
 
 template <class L>
+concept Heads = requires(const typename L::Buffer& payload, std::string_view header) {
+  L::headed(payload, header);
+};
+template <class L>
+concept HeadsCopies = requires(const typename L::Chain& body, std::string_view header) {
+  L::headed_copy(body, header);
+};
+
+// Two functions each, not the branches of one: g++ 12 builds a variable of an inner block apart and
+// moves it into the result, for every library.
+template <class L>
+requires Heads<L>
 typename L::Chain with_header(const typename L::Buffer& payload, std::string_view header) {
-  if constexpr (requires { L::headed(payload, header); }) {
-    return L::headed(payload, header);
-  } else {
-    typename L::Chain message = L::single(payload);
-    L::push_front_copy(message, header);
-    return message;
-  }
+  return L::headed(payload, header);
+}
+template <class L>
+requires(!Heads<L>)
+typename L::Chain with_header(const typename L::Buffer& payload, std::string_view header) {
+  typename L::Chain message = L::single(payload);
+  L::push_front_copy(message, header);
+  return message;
 }
 
 template <class L>
+requires HeadsCopies<L>
 typename L::Chain copy_with_header(const typename L::Chain& body, std::string_view header) {
-  if constexpr (requires { L::headed_copy(body, header); }) {
-    return L::headed_copy(body, header);
-  } else {
-    typename L::Chain message = L::copy(body);
-    L::push_front_copy(message, header);
-    return message;
-  }
+  return L::headed_copy(body, header);
+}
+template <class L>
+requires(!HeadsCopies<L>)
+typename L::Chain copy_with_header(const typename L::Chain& body, std::string_view header) {
+  typename L::Chain message = L::copy(body);
+  L::push_front_copy(message, header);
+  return message;
 }
 
 template <class L>

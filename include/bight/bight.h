@@ -18,5 +18,6 @@
 #include "bight/memory.h"
 #include "bight/read_result.h"
 #include "bight/varint.h"
+#include "bight/write_window.h"
 
 #endif  // BIGHT_BIGHT_H_

@@ -65,6 +65,10 @@
 
 BIGHT_NAMESPACE_BEGIN
 
+namespace internal {
+struct SpanSource;
+}  // namespace internal
+
 class SegmentRange;
 class OwningSegmentRange;
 
@@ -327,16 +331,14 @@ class Chain {
   // window_.flags.
   static constexpr uint16_t kEdgeFront = 1;
   static constexpr uint16_t kEdgeBack = 2;
-  static constexpr uint16_t kCut = 4;
   // When the table is unique and its tail is `last`, nothing dead lies in it, its last slot ends
   // where the window does, and no edge stands behind: a push may write the next slot.
   static constexpr uint16_t kTidy = 8;
   // Born by copy or slice: probably not the table's last holder, so that its drop goes straight to
   // the decrement.
   static constexpr uint16_t kShared = 16;
-  static constexpr uint16_t kNotCut = 0xffff ^ kCut;
   static constexpr uint16_t kNotTidy = 0xffff ^ kTidy;
-  // References taken at once from the second cut on: 64 makes the atomic 1.5 % of 64 cuts.
+  // Most references taken at once for cuts: 64 makes the atomic 1.5 % of 64 cuts.
   static constexpr uint32_t kCreditBatch = 64;
 
   struct Window {
@@ -408,6 +410,8 @@ class Chain {
   BIGHT_API bool equal(ByteView other) const noexcept;
   BIGHT_API std::strong_ordering compare(const Chain& other) const noexcept;
   BIGHT_API std::strong_ordering compare(ByteView other) const noexcept;
+  // This chain's segments as find() walks over them. Valid until the chain changes.
+  BIGHT_API internal::SpanSource search_source() const noexcept;
   struct Ops;  // the private steps of src/chain.cc
 
   size_t size_;     // all bytes: inline segments, or edge and window
@@ -531,15 +535,14 @@ inline Chain::Chain(const Chain& other) noexcept : size_(other.size_), word_(oth
     window_ = other.window_;
     window_.edge.block = internal::share_word(window_.edge.block);
     window_.credits = 0;
-    window_.flags &= kNotCut;
     window_.flags |= kShared;
   }
 }
 
 inline Chain::Chain(Chain&& other) noexcept : size_(other.size_), word_(other.word_) {
   if (is_inline()) {
-    inline_[0] = other.inline_[0];
-    inline_[1] = other.inline_[1];
+    inline_[0] = internal::by_words(other.inline_[0]);
+    inline_[1] = internal::by_words(other.inline_[1]);
   } else {
     window_ = other.window_;
   }
@@ -615,8 +618,10 @@ inline GatherFill Chain::fill_iovec(std::span<iovec> entries, size_t from,
 inline std::byte Chain::operator[](size_t position) const noexcept {
   if (BIGHT_UNLIKELY(position >= size_)) internal::fail_index("Chain[] byte", position, size_);
   if (is_inline()) {
+    // A choice of two words, where a jump would be as hard to foresee as the position.
     const size_t first = inline_[0].size;
-    return position < first ? inline_[0].data[position] : inline_[1].data[position - first];
+    const size_t i = position < first ? 0 : 1;
+    return inline_[i].data[position - (i != 0 ? first : 0)];
   }
   return window_byte(position);
 }
@@ -796,7 +801,7 @@ inline bool Chain::push_front_fast(Segment s) noexcept {
       size > internal::kMaxSize || may_continue(s.block, inline_[0].block)) {
     return false;
   }
-  inline_[1] = inline_[0];
+  inline_[1] = internal::by_words(inline_[0]);
   inline_[0] = s;
   word_ = kInline;
   size_ = size;

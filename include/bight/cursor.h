@@ -388,12 +388,24 @@ BIGHT_ALWAYS_INLINE std::optional<T> Cursor::try_peek_le() const noexcept {
 
 template <FixedWidth T>
 BIGHT_ALWAYS_INLINE T Cursor::read_be() noexcept {
+  // Said apart, so that no flag is kept for what is read in place.
+  if (BIGHT_LIKELY(place_.index <= -static_cast<ptrdiff_t>(sizeof(T)))) {
+    const T value = load_be<T>(at());
+    place_.index += static_cast<ptrdiff_t>(sizeof(T));
+    return value;
+  }
   const std::optional<T> value = try_read_be<T>();
   if (BIGHT_UNLIKELY(!value)) internal::fail_length("read_be", sizeof(T), remaining());
   return *value;
 }
 template <FixedWidth T>
 BIGHT_ALWAYS_INLINE T Cursor::read_le() noexcept {
+  // Said apart, so that no flag is kept for what is read in place.
+  if (BIGHT_LIKELY(place_.index <= -static_cast<ptrdiff_t>(sizeof(T)))) {
+    const T value = load_le<T>(at());
+    place_.index += static_cast<ptrdiff_t>(sizeof(T));
+    return value;
+  }
   const std::optional<T> value = try_read_le<T>();
   if (BIGHT_UNLIKELY(!value)) internal::fail_length("read_le", sizeof(T), remaining());
   return *value;

@@ -76,8 +76,7 @@ bool can_fall_back(int error_number) noexcept {
   }
 }
 
-// ---- The blocks that receives fill
-// ---------------------------------------------------------------
+// ---- The blocks that receives fill -------------------------------------------------------------
 
 // Memory of the receive blocks. Lives as long as the Uring or any slice of a block.
 class ReceivePool {
@@ -406,8 +405,7 @@ class UringEngine {
   bool stopping_ = false;
 };
 
-// ---- Make and destroy
-// -----------------------------------------------------------------------------
+// ---- Make and destroy --------------------------------------------------------------------------
 
 namespace {
 // Relaxed: only that they differ matters.
@@ -497,8 +495,7 @@ UringEngine::~UringEngine() {
   if (pool_ != nullptr) pool_->drop();
 }
 
-// ---- Receive blocks
-// ---------------------------------------------------------------------------------
+// ---- Receive blocks ----------------------------------------------------------------------------
 
 void UringEngine::give_to_ring(unsigned block) noexcept {
   // The entries lie over the ring's start; the tail is what is reserved in the first. Written out
@@ -535,8 +532,7 @@ Chain UringEngine::receive_from(unsigned block, size_t size) {
   return chain;
 }
 
-// ---- Start
-// --------------------------------------------------------------------------------------------
+// ---- Start -------------------------------------------------------------------------------------
 
 UringEngine::Operation* UringEngine::start(Kind kind, int fd, UringCallback&& done) {
   if (free_.empty()) {
@@ -617,8 +613,7 @@ bool UringEngine::cancel(UringId id) {
   return true;
 }
 
-// ---- End
-// ----------------------------------------------------------------------------------------------
+// ---- End ---------------------------------------------------------------------------------------
 
 void UringEngine::call_part(Operation* operation, const IoResult& result, Chain&& bytes) {
   ++called_;
@@ -694,8 +689,7 @@ void UringEngine::end_with(Operation* operation, IoKind kind, int error_number) 
   }
 }
 
-// ---- Step: hand to the ring, or try by the fd adapters
-// -------------------------------------------------
+// ---- Step: hand to the ring, or try by the fd adapters -----------------------------------------
 
 io_uring_sqe* UringEngine::entry() noexcept {
   io_uring_sqe* entry = io_uring_get_sqe(&ring_);
@@ -951,8 +945,7 @@ void UringEngine::leave_ring(Operation* operation) {
   to_work(operation);
 }
 
-// ---- Completions
-// ---------------------------------------------------------------------------------------
+// ---- Completions -------------------------------------------------------------------------------
 
 void UringEngine::complete(Operation* operation, int result, unsigned flags) {
   if ((flags & IORING_CQE_F_NOTIF) != 0) {
@@ -976,7 +969,8 @@ void UringEngine::complete(Operation* operation, int result, unsigned flags) {
   } else if (operation->polling) {
     operation->polling = false;
     operation->ready = true;
-    if (result < 0 && result != -ECANCELED) {
+    // What poll could not wait for is tried all the same.
+    if (result < 0 && result != -ECANCELED && result != -EINTR && !can_fall_back(-result)) {
       end_with(operation, IoKind::error, -result);
     } else {
       to_work(operation);
@@ -1096,8 +1090,7 @@ void UringEngine::complete_file(Operation* operation, int result) {
   }
 }
 
-// ---- Go on
-// ---------------------------------------------------------------------------------------------
+// ---- Go on -------------------------------------------------------------------------------------
 
 // One step for each operation that was in the work at the beginning.
 void UringEngine::work() {
@@ -1247,14 +1240,13 @@ IoResult UringEngine::run_once(std::chrono::milliseconds timeout) {
       if (polled.kind != IoKind::data) return polled;
     }
     if (pending_ == 0) return {0, IoKind::eof, 0, "run_once"};
-    if (timeout.count() >= 0 && work_.empty() && Clock::now() >= end) {
+    if (timeout.count() >= 0 && Clock::now() >= end) {
       return {0, IoKind::would_block, EAGAIN, "run_once"};
     }
   }
 }
 
-// ---- The end
-// -------------------------------------------------------------------------------------------
+// ---- The end -----------------------------------------------------------------------------------
 
 bool UringEngine::stop(std::chrono::milliseconds linger) noexcept {
   if (running_) fail("a Uring is destroyed by a callback");
@@ -1350,16 +1342,16 @@ size_t Uring::pending() const noexcept { return engine_->pending(); }
 size_t Uring::receive_blocks_out() noexcept { return engine_->blocks_out(); }
 
 UringId Uring::receive(int fd, UringCallback done) { return engine_->receive(fd, std::move(done)); }
-UringId Uring::send(int fd, Chain bytes, UringCallback done) {
+UringId Uring::send(int fd, Chain&& bytes, UringCallback done) {
   return engine_->send(fd, std::move(bytes), false, std::move(done));
 }
-UringId Uring::send_zero_copy(int fd, Chain bytes, UringCallback done) {
+UringId Uring::send_zero_copy(int fd, Chain&& bytes, UringCallback done) {
   return engine_->send(fd, std::move(bytes), true, std::move(done));
 }
 UringId Uring::read_at(int fd, uint64_t offset, size_t n, UringCallback done) {
   return engine_->transfer(UringOperation::Kind::read, fd, offset, n, Chain(), std::move(done));
 }
-UringId Uring::write_at(int fd, uint64_t offset, Chain bytes, UringCallback done) {
+UringId Uring::write_at(int fd, uint64_t offset, Chain&& bytes, UringCallback done) {
   return engine_->transfer(UringOperation::Kind::write, fd, offset, 0, std::move(bytes),
                            std::move(done));
 }

@@ -180,8 +180,7 @@ std::string read_rest(const File& socket) {
   return into.take().to_string();
 }
 
-// ---- Which way
-// ------------------------------------------------------------------------------------
+// ---- Which way ---------------------------------------------------------------------------------
 
 TEST_P(UringTest, UsesTheRingExactlyWhereTheKernelAllowsIt) {
   run([] {
@@ -280,7 +279,7 @@ TEST_P(UringTest, EchoBringsEveryByteBackThroughTinyBuffersAndRings) {
 
 TEST_P(UringTest, WorksWhereTheRingMayBeMadeAndNotUsed) {
   run([] {
-    for (const unsigned error_number : {EPERM, ENOSYS, ENOMEM}) {
+    for (const unsigned error_number : {unsigned{EPERM}, unsigned{ENOSYS}, unsigned{ENOMEM}}) {
       std::thread([&] {
         refuse(SYS_io_uring_enter, error_number);
         EXPECT_FALSE(Uring().uses_ring());
@@ -292,7 +291,7 @@ TEST_P(UringTest, WorksWhereTheRingMayBeMadeAndNotUsed) {
 
 TEST_P(UringTest, ReceivesWithoutBlocksInTheRingWhereTheyAreRefused) {
   run([] {
-    for (const unsigned error_number : {EPERM, EINVAL, ENOMEM}) {
+    for (const unsigned error_number : {unsigned{EPERM}, unsigned{EINVAL}, unsigned{ENOMEM}}) {
       std::thread([&] {
         refuse(SYS_io_uring_register, error_number);
         EXPECT_EQ(Uring().uses_ring(), kernel_answer() == 0);
@@ -302,8 +301,7 @@ TEST_P(UringTest, ReceivesWithoutBlocksInTheRingWhereTheyAreRefused) {
   });
 }
 
-// ---- Receive
-// --------------------------------------------------------------------------------------
+// ---- Receive -----------------------------------------------------------------------------------
 
 TEST_P(UringTest, ReceivedBytesAreNotCopied) {
   run([] {
@@ -551,8 +549,7 @@ TEST_P(UringTest, DescriptorsThatAreNoSocketsGetAnError) {
   });
 }
 
-// ---- Send
-// -----------------------------------------------------------------------------------------
+// ---- Send --------------------------------------------------------------------------------------
 
 TEST_P(UringTest, SendsOfOneDescriptorKeepTheirOrder) {
   run([] {
@@ -750,8 +747,7 @@ TEST_P(UringTest, AnEmptySendEndsInItsTurn) {
   });
 }
 
-// ---- Zero-copy send
-// ---------------------------------------------------------------------------------
+// ---- Zero-copy send ----------------------------------------------------------------------------
 
 TEST_P(UringTest, ZeroCopySendsHoldTheirBytesUntilTheKernelLetsGo) {
   run([] {
@@ -818,8 +814,7 @@ TEST_P(UringTest, BytesOfAZeroCopySendOutliveTheUringAsLongAsTheKernelReadsThem)
   });
 }
 
-// ---- Files
-// ----------------------------------------------------------------------------------------
+// ---- Files -------------------------------------------------------------------------------------
 
 TEST_P(UringTest, ReadsAtDepthAreExactWithDirectInput) {
   run([] {
@@ -994,8 +989,7 @@ TEST_P(UringTest, AFileThatMayNotGrowKeepsWhatWentInAndTheRestComesBack) {
   });
 }
 
-// ---- Waiting, cancelling, the end
-// -------------------------------------------------------------------
+// ---- Waiting, cancelling, the end --------------------------------------------------------------
 
 TEST_P(UringTest, WaitsNoLongerThanItIsTold) {
   run([] {

@@ -159,6 +159,17 @@ struct Segment {
   uintptr_t block = 0;
 };
 
+// A copy, word by word. Where a segment has just been written, as two parts of other sizes, a
+// compiler's load of two words at once finds neither of them in the store buffer and waits until
+// both have left it: four nanoseconds, as much as a reference.
+inline Segment by_words(const Segment& from) noexcept {
+  Segment copy = from;
+#if defined(__GNUC__) || defined(__clang__)
+  asm("" : "+r"(copy.data), "+r"(copy.size), "+r"(copy.block));
+#endif
+  return copy;
+}
+
 // For tests and for the layers above: the parts of handles that are nobody else's business.
 struct Access;
 

@@ -12,6 +12,7 @@
 #define BIGHT_INTERNAL_SEARCH_H_
 
 #include <bight/config.h>
+#include <bight/internal/segment_table.h>
 
 #include <cstddef>
 #include <span>
@@ -31,6 +32,18 @@ struct SpanSource {
   // Gives the span at `index < count`; called any number of times for the same index. Spans are
   // best not empty, but may be.
   std::span<const std::byte> (*get)(const void* context, size_t index);
+  // Spans that need no call, if there are any: span `row_begin + i`, `i < row_count`, is what slot
+  // `i` of a segment table covers.
+  size_t row_begin = 0;
+  size_t row_count = 0;
+  const Slot* row_slots = nullptr;
+  const size_t* row_starts = nullptr;
+
+  BIGHT_ALWAYS_INLINE std::span<const std::byte> at(size_t index) const {
+    const size_t i = index - row_begin;
+    if (i < row_count) return {row_slots[i].data, row_starts[i + 1] - row_starts[i]};
+    return get(context, index);
+  }
 };
 
 // A place in the stream from which the walk to `from` may begin, for a source that can find places

@@ -137,8 +137,9 @@ class Uring {
   // Blocks of receive_blocks that slices keep.
   BIGHT_IO_API size_t receive_blocks_out() noexcept;
 
-  // ---- Start operations: each ends with one call of `done`
-  // --------------------------------------- They fail with bad_alloc, and nothing is started then.
+  // ---- Start operations ------------------------------------------------------------------------
+  // Each ends with one last call of `done`. They fail with bad_alloc; nothing is started then, and
+  // the bytes are still the caller's.
 
   // Receives from a stream socket until it ends. `done` is called with data and the bytes each time
   // some came, and a last time with eof, or an error, and without bytes. In the ring: one multishot
@@ -153,12 +154,18 @@ class Uring {
   // went before it (`bytes` of the result) and the rest that did not. Sends on one descriptor go
   // one after the other, in the order in which they were started; those that wait behind one
   // that did not send everything end with ECANCELED and all of their bytes.
-  BIGHT_IO_API UringId send(int fd, Chain bytes, UringCallback done);
+  BIGHT_IO_API UringId send(int fd, Chain&& bytes, UringCallback done);
+  UringId send(int fd, const Chain& bytes, UringCallback done) {
+    return send(fd, Chain(bytes), std::move(done));
+  }
   // The same without the kernel's copy, where it can: worth it from some ten KiB on, on a real
   // network. `done` is called when the bytes are sent, as above; the blocks are let go of later,
   // when the kernel notifies that nothing of them is waiting for an acknowledgement any more.
   // Their release hooks tell when that is. An ordinary send where the kernel or the socket refuses.
-  BIGHT_IO_API UringId send_zero_copy(int fd, Chain bytes, UringCallback done);
+  BIGHT_IO_API UringId send_zero_copy(int fd, Chain&& bytes, UringCallback done);
+  UringId send_zero_copy(int fd, const Chain& bytes, UringCallback done) {
+    return send_zero_copy(fd, Chain(bytes), std::move(done));
+  }
 
   // Reads `n` bytes of a file into a block of their own, aligned for direct I/O if `n` is a
   // multiple of kDirectAlignment. `done` gets them: data with all; eof with fewer, the file ends
@@ -167,7 +174,10 @@ class Uring {
   // Writes all of `bytes` from where they are (for direct I/O offset and segments must be aligned).
   // `done` gets data, or an error, the count written before it, and the rest.
   // Writes and reads under way at once are made in any order.
-  BIGHT_IO_API UringId write_at(int fd, uint64_t offset, Chain bytes, UringCallback done);
+  BIGHT_IO_API UringId write_at(int fd, uint64_t offset, Chain&& bytes, UringCallback done);
+  UringId write_at(int fd, uint64_t offset, const Chain& bytes, UringCallback done) {
+    return write_at(fd, offset, Chain(bytes), std::move(done));
+  }
 
   // Ends the operation early: its callback is called by run_once() with ECANCELED and exact counts,
   // or with the result if that was there first. False if it has ended, or is another Uring's.
@@ -182,7 +192,7 @@ class Uring {
   // Hands over what was started, waits until something has ended, and calls the callbacks of what
   // has. data: at least one was called; eof: nothing is under way; would_block: none within
   // `timeout` (negative: waits for ever), or a signal came; error: the kernel takes no more just
-  // now. Fails with bad_alloc, and nothing is lost then.
+  // now. Fails with bad_alloc: by the ring nothing is lost then, without it what read_tail.h says.
   // Precondition: not called by a callback (checked in every build).
   BIGHT_IO_API IoResult run_once(std::chrono::milliseconds timeout = std::chrono::milliseconds(-1));
 
