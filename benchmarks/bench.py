@@ -231,7 +231,8 @@ class Library:
                                 f"--benchmark_min_time={seconds}",
                                 "--benchmark_format=json"], preload)
         answer = json.loads(text)
-        self.version = self.version or answer["context"]["version"]
+        if not any("@" in name for name in names):  # that of TLS is not the library's
+            self.version = self.version or answer["context"]["version"]
         for one in answer["benchmarks"]:
             if one.get("run_type") != "iteration":
                 continue
