@@ -53,7 +53,7 @@ class HttpServerTest : public testing::Test {
     write("small.txt", "0123456789");
     write("large", large_);
     fs::create_symlink("/etc/passwd", root_ / "leaves");
-    start(20);
+    start(60);
   }
   void TearDown() override {
     server_.reset();

@@ -370,7 +370,8 @@ TEST_F(WebSocketServerTest, HandshakesThatAreNoneAreRefused) {
 TEST_F(WebSocketServerTest, MessagesOfEverySizeComeBack) {
   RawClient client = open();
   std::mt19937 random(3);
-  for (const size_t size : {0, 1, 5, 125, 126, 127, 1000, 65535, 65536, 65537, 1000000, 16777216}) {
+  for (const size_t size :
+       {0u, 1u, 5u, 125u, 126u, 127u, 1000u, 65535u, 65536u, 65537u, 1000000u, 16777216u}) {
     std::string text(size, '\0');
     for (char& c : text) c = static_cast<char>(random());
     client.send(frame(0x82, text));

@@ -128,7 +128,7 @@ struct HttpThread {
   FileCache files;
   size_t max_body;
   time_t now = 0;
-  std::string date = {};  // of `now`, as a line of a head
+  std::string lines = {};  // the first fields of answers, with the date of `now`
 };
 
 class HttpHandler : public Handler {
@@ -153,7 +153,8 @@ class HttpHandler : public Handler {
   bool answer(Connection& c);
   bool answer_file(Connection& c, std::string_view path);
   bool answer_status(Connection& c, int status, std::string_view fields = {});
-  void put_head(Connection& c, int status, std::string_view fields, uint64_t length);
+  void put_head(Connection& c, int status, uint64_t length, std::string_view fields,
+                std::string_view more = {});
 
   HttpThread& thread_;
   RequestHead head_;     // of the request whose body is awaited

@@ -34,7 +34,7 @@ std::string_view line_of(int status) noexcept {
 bool HttpHandler::on_bytes(Connection& c) {
   if (const time_t now = ::time(nullptr); now != thread_.now) {
     thread_.now = now;
-    thread_.date = "Date: " + http_date(now) + "\r\n";
+    thread_.lines = "\r\nServer: bight\r\nDate: " + http_date(now) + "\r\n";
   }
   while (!c.full() && (in_body_ || !c.in.empty())) {
     int status = kComplete;
@@ -89,7 +89,7 @@ bool HttpHandler::answer(Connection& c) {
   }
   if (head_.method != "POST" && head_.method != "PUT") return answer_status(c, 501);
   if (path != "/echo") return answer_status(c, 405, "Allow: GET, HEAD\r\n");
-  put_head(c, 200, "Content-Type: application/octet-stream\r\n", body_.size());
+  put_head(c, 200, body_.size(), "Content-Type: application/octet-stream\r\n");
   c.out.push_back(std::move(body_));
   return head_.keep_alive;
 }
@@ -109,14 +109,14 @@ bool HttpHandler::answer_file(Connection& c, std::string_view path) {
   if (get && (unless_changed.empty() || unless_changed == file->etag)) {
     status = parse_range(head_.find("range"), file->size(), range);
   }
-  const std::string of = absl::StrCat("/", file->size(), "\r\n");
-  if (status == 416) return answer_status(c, 416, "Content-Range: bytes *" + of);
-  std::string fields = file->fields;
-  if (status == 206) {
+  std::string part;
+  if (status != 200) {
     const uint64_t last = range.first + range.size - 1;
-    absl::StrAppend(&fields, "Content-Range: bytes ", range.first, "-", last, of);
+    const std::string which = status == 416 ? "*" : absl::StrCat(range.first, "-", last);
+    part = absl::StrCat("Content-Range: bytes ", which, "/", file->size(), "\r\n");
   }
-  put_head(c, status, fields, range.size);
+  if (status == 416) return answer_status(c, 416, part);
+  put_head(c, status, range.size, file->fields, part);
   if (get && range.size != 0) {
     bight::FileSlice slice(file->file, range.first, range.size);
     if (range.size > kReadAtOnce) {
@@ -130,23 +130,24 @@ bool HttpHandler::answer_file(Connection& c, std::string_view path) {
 
 bool HttpHandler::answer_status(Connection& c, int status, std::string_view fields) {
   const std::string_view text = line_of(status);
-  put_head(c, status, fields, status == 304 ? 0 : text.size());
+  put_head(c, status, text.size(), fields);
   if (status != 304 && head_.method != "HEAD") c.out.append(text);
   return head_.keep_alive;
 }
 
-void HttpHandler::put_head(Connection& c, int status, std::string_view fields, uint64_t length) {
-  const std::string_view connection = !head_.keep_alive          ? "Connection: close\r\n"
-                                      : head_.minor_version == 0 ? "Connection: keep-alive\r\n"
-                                                                 : "";
+void HttpHandler::put_head(Connection& c, int status, uint64_t length, std::string_view fields,
+                           std::string_view more) {
+  const auto put = [&c](std::string_view text) { c.out.append(text); };
+  put("HTTP/1.1 ");
+  put(line_of(status));
+  put(thread_.lines);
+  put(fields);
+  put(more);
+  if (!head_.keep_alive) put("Connection: close\r\n");
+  if (head_.keep_alive && head_.minor_version == 0) put("Connection: keep-alive\r\n");
   // The length that 304 could have is that of the file: it says none.
-  const std::string end =
-      status == 304 ? "\r\n" : absl::StrCat("Content-Length: ", length, "\r\n\r\n");
-  for (const std::string_view part :
-       {std::string_view("HTTP/1.1 "), line_of(status), std::string_view("\r\nServer: bight\r\n"),
-        std::string_view(thread_.date), fields, connection, std::string_view(end)}) {
-    c.out.append(part);
-  }
+  if (status != 304) put(absl::StrCat("Content-Length: ", length, "\r\n"));
+  put("\r\n");
 }
 
 }  // namespace example
