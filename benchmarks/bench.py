@@ -498,6 +498,10 @@ def print_run(libraries, rows, plain_rows, hostile, growth):
     for row in rows:
         for name, label, value in row.views:
             print(f"  not in the running in {row.row}: {name} {number(value)} ({label})")
+        for variant in sorted(libraries[BIGHT].samples):
+            if variant.startswith(row.row + ":"):
+                print(f"  {row.row} by {variant[len(row.row) + 1:]}: "
+                      f"{number(libraries[BIGHT].median(variant))}")
         if row.missing:
             print(f"  {row.row} counts as not held: nothing of {', '.join(row.missing)} to compare "
                   "with on this machine")
