@@ -22,9 +22,11 @@ BARRED = (1 << 10, 64 << 10)
 OTHERS = (16 << 10, 1 << 20)
 BAR = 0.9
 
-# Where nginx's shared libraries are, for machines that have no use for them otherwise.
-LIBRARIES = {"libcrypt.so.1": "libcrypt1", "libpcre2-8.so.0": "libpcre2-8-0", "libssl.so.3": "libssl3",
-             "libcrypto.so.3": "libssl3", "libz.so.1": "zlib1g"}
+# Packages of nginx's shared libraries, and the folder there, for machines that have no other use for
+# them.
+LIBRARIES = {"libcrypt.so.1": ("libcrypt1", "lib"), "libpcre2-8.so.0": ("libpcre2-8-0", "usr/lib"),
+             "libssl.so.3": ("libssl3", "usr/lib"), "libcrypto.so.3": ("libssl3", "usr/lib"),
+             "libz.so.1": ("zlib1g", "lib")}
 
 CONFIGURATION = """
 daemon off; worker_processes 1; pid nginx.pid; error_log error.log warn;
@@ -47,12 +49,9 @@ def environment(packages, nginx):
     for line in subprocess.run(["ldd", nginx], capture_output=True, text=True,
                                check=True).stdout.splitlines():
         if "not found" in line:
-            library = line.split()[0]
-            multiarch = f"{os.uname().machine}-linux-gnu"
-            for place in (f"usr/lib/{multiarch}", f"lib/{multiarch}"):
-                path = common.unpacked(packages, LIBRARIES[library], os.path.join(place, library))
-                folders.append(os.path.dirname(path))
-                break
+            package, place = LIBRARIES[line.split()[0]]
+            path = os.path.join(place, f"{os.uname().machine}-linux-gnu", line.split()[0])
+            folders.append(os.path.dirname(common.unpacked(packages, package, path)))
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(folders)} if folders else None
 
 
