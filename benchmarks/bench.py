@@ -231,7 +231,8 @@ class Library:
                                 f"--benchmark_min_time={seconds}",
                                 "--benchmark_format=json"], preload)
         answer = json.loads(text)
-        self.version = self.version or answer["context"]["version"]
+        if not any("@" in name for name in names):  # that of TLS is not the library's
+            self.version = self.version or answer["context"]["version"]
         for one in answer["benchmarks"]:
             if one.get("run_type") != "iteration":
                 continue
@@ -497,6 +498,10 @@ def print_run(libraries, rows, plain_rows, hostile, growth):
     for row in rows:
         for name, label, value in row.views:
             print(f"  not in the running in {row.row}: {name} {number(value)} ({label})")
+        for variant in sorted(libraries[BIGHT].samples):
+            if variant.startswith(row.row + ":"):
+                print(f"  {row.row} by {variant[len(row.row) + 1:]}: "
+                      f"{number(libraries[BIGHT].median(variant))}")
         if row.missing:
             print(f"  {row.row} counts as not held: nothing of {', '.join(row.missing)} to compare "
                   "with on this machine")

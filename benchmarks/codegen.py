@@ -6,6 +6,7 @@ With --record writes the paths into docs/benchmarks.md.
 
 import argparse
 import heapq
+import html
 import os
 import re
 import subprocess
@@ -101,7 +102,7 @@ def main():
         word = "" if jumps <= allowed else f"  MORE THAN {allowed}"
         failed = failed or jumps > allowed
         print(f"{name:24}{what:36} {len(path):3} instructions, {jumps} conditional jumps{word}")
-        table.append(f"| {what} | {len(path)} | {jumps} |")
+        table.append(f"| {html.escape(what, quote=False)} | {len(path)} | {jumps} |")
         if show:
             shown += ["", f"`{what}`, {jumps} conditional jump{'s' if jumps != 1 else ''}:", "```"]
             shown += path + ["```"]

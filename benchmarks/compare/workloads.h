@@ -371,8 +371,8 @@ typename L::Chain with_header(const typename L::Buffer& payload, std::string_vie
   return L::headed(payload, header);
 }
 template <class L>
-requires(!Heads<L>)
-typename L::Chain with_header(const typename L::Buffer& payload, std::string_view header) {
+requires(!Heads<L>) typename L::Chain
+    with_header(const typename L::Buffer& payload, std::string_view header) {
   typename L::Chain message = L::single(payload);
   L::push_front_copy(message, header);
   return message;
@@ -384,8 +384,8 @@ typename L::Chain copy_with_header(const typename L::Chain& body, std::string_vi
   return L::headed_copy(body, header);
 }
 template <class L>
-requires(!HeadsCopies<L>)
-typename L::Chain copy_with_header(const typename L::Chain& body, std::string_view header) {
+requires(!HeadsCopies<L>) typename L::Chain
+    copy_with_header(const typename L::Chain& body, std::string_view header) {
   typename L::Chain message = L::copy(body);
   L::push_front_copy(message, header);
   return message;

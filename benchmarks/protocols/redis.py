@@ -166,7 +166,7 @@ def main():
                                     "--appendonly", "no", "--daemonize", "no"], port, ours)
 
     program = os.path.join(options.build, "bin", "redis_server")
-    with common.Server("redis_server", [program, "--listen=127.0.0.1:0", "--seconds=1200"],
+    with common.Server("redis_server", [program, "--listen=127.0.0.1:0", "--seconds=3600"],
                        cpus=ours) as bight, start_redis("redis-server") as peer, \
             start_redis("redis-server again") as again:
         rows, memory = [], []

@@ -17,6 +17,8 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <memory>
+#include <new>
 #include <span>
 
 #include "bight/chain.h"
@@ -53,9 +55,12 @@ class ReadTail {
   // Goes on where a first read into `room` has answered with anything but bytes alone.
   BIGHT_IO_API IoResult read_on(IoResult first, internal::SourceRef source, iovec room,
                                 ReadSize& size, Chain& received);
-  void keep(size_t bytes, Chain& received) {
+  // Makes `received`, which is empty, the first `bytes` of the block's room. Cannot fail, as all of
+  // them lie in one block: so the chain is made in its place.
+  void keep(size_t bytes, Chain& received) noexcept {
     room_.commit(bytes);
-    received = room_.take();
+    std::destroy_at(&received);
+    ::new (static_cast<void*>(&received)) Chain(room_.take());
   }
 
   size_t block_size_;

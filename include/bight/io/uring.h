@@ -120,8 +120,9 @@ class Uring {
   Uring(const Uring&) = delete;
   Uring& operator=(const Uring&) = delete;
   // Cancels what is under way and waits until the kernel has let go of it. Callbacks that were not
-  // called yet are destroyed without a call. Zero-copy sends whose bytes the kernel still reads are
-  // not waited for: their bytes live on, and a later Uring that is made or destroyed frees them.
+  // called yet are destroyed without a call. For zero-copy sends whose bytes the kernel still reads
+  // it waits a tenth of a second at most: their bytes live on, and a later Uring that is made or
+  // destroyed frees them. Precondition: not called by a callback (checked in every build).
   BIGHT_IO_API ~Uring();
 
   // ---- Look ------------------------------------------------------------------------------------
