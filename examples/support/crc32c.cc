@@ -110,22 +110,24 @@ CRC32C_TARGET uint32_t hardware(uint32_t state, const std::byte* data, size_t si
   return result;
 }
 
-const bool kHardware =
-    __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("pclmul") != 0;
+// A look at two words that the compiler's start-up code has filled: also right before main().
+bool has_hardware() {
+  return __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("pclmul") != 0;
+}
 #else
 constexpr auto hardware = portable;
 constexpr auto hardware_shift = portable_shift;
-constexpr bool kHardware = false;
+constexpr bool has_hardware() { return false; }
 #endif
 
 }  // namespace
 
 uint32_t crc32c_extend(uint32_t crc, std::span<const std::byte> data, bool portably) {
-  return ~(kHardware && !portably ? hardware : portable)(~crc, data.data(), data.size());
+  return ~(!portably && has_hardware() ? hardware : portable)(~crc, data.data(), data.size());
 }
 
 uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t length_b, bool portably) {
-  const auto shift = kHardware && !portably ? hardware_shift : portable_shift;
+  const auto shift = !portably && has_hardware() ? hardware_shift : portable_shift;
   for (size_t k = 0; length_b != 0; ++k, length_b >>= 1) {
     if ((length_b & 1) != 0) crc_a = shift(crc_a, k);
   }
