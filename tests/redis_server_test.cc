@@ -492,6 +492,24 @@ TEST(RedisServerTest, WhoDoesNotReadHoldsUpNobodyAndNoMemory) {
   for (int i = 0; i < kGets; ++i) ASSERT_TRUE(lazy.read(bulk(value).size()) == bulk(value)) << i;
 }
 
+TEST(RedisServerTest, HalfACommandDoesNotKeepTheBlocksThatOthersFill) {
+  const Server server({});
+  RawClient slow = server.connect();
+  RawClient other = server.connect();
+  const std::string value(16000, 'v');
+  constexpr size_t kBytes = 2000;
+  ASSERT_TRUE(slow.send("*3\r\n$4\r\nMGET\r\n$1\r\nk\r\n$2000\r\n"));
+  for (size_t i = 0; i < kBytes; ++i) {
+    ASSERT_TRUE(slow.send("n"));
+    ASSERT_TRUE(other.send(command({"PING", value})));
+    ASSERT_TRUE(other.read(bulk(value).size()) == bulk(value));
+  }
+  EXPECT_LT(field(server.ask(command({"INFO"})), "used_memory"), size_t{8} << 20);
+  EXPECT_EQ(server.ask(command({"MSET", "k", "1", std::string(kBytes, 'n'), "2"})), "+OK\r\n");
+  ASSERT_TRUE(slow.send("\r\n"));
+  EXPECT_EQ(slow.read(18), "*2\r\n" + bulk("1") + bulk("2"));
+}
+
 TEST(RedisServerTest, OneCommandCannotAskForAReplyWithoutBound) {
   const Server server({});
   EXPECT_EQ(server.ask(command({"SET", "k", std::string(size_t{16} << 20, 'v')})), "+OK\r\n");

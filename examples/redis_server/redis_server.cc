@@ -12,6 +12,7 @@
 #include "examples/redis_server/resp.h"
 #include "examples/redis_server/store.h"
 #include "examples/support/epoll_server.h"
+#include "examples/support/lean_chain.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:6379", "ADDRESS:PORT (0: any) or unix:PATH");
 ABSL_FLAG(unsigned, threads, 1, "threads, each with an epoll");
@@ -42,10 +43,9 @@ class Session : public Handler {
     reader_.seek(cursor);
     auto status = bight::ReadStatus::ok;
     while (open_ && !c.full() && (status = reader_.next(cursor)) == bight::ReadStatus::ok) run();
-    c.in.consume(reader_.take_done());
+    lean_.consume(c.in, reader_.take_done());
     if (status != bight::ReadStatus::malformed) return open_;
-    error(std::string("ERR Protocol error: ") + reader_.error);
-    return false;
+    return error(std::string("ERR Protocol error: ") + reader_.error), false;
   }
 
  private:
@@ -216,6 +216,7 @@ class Session : public Handler {
 
   Store& store_;
   RespReader reader_{absl::GetFlag(FLAGS_max_arguments), absl::GetFlag(FLAGS_max_command)};
+  LeanChain lean_;                  // for the command that is not complete
   Connection* c_ = nullptr;         // of the call of on_bytes
   std::vector<bight::Bytes> flat_;  // arguments of the command that straddle segments
   bool resp3_ = false, open_ = true, no_room_ = false;
