@@ -107,11 +107,10 @@ class Session : public Handler {
   }
   std::optional<int64_t> number(std::string_view digits) {
     int64_t value = 0;
-    const char* const end = digits.data() + digits.size();
-    const auto [behind, failed] = std::from_chars(digits.data(), end, value);
-    if (failed == std::errc() && behind == end) return value;
-    error("ERR value is not an integer or out of range");
-    return std::nullopt;
+    const auto failed = std::from_chars(digits.data(), digits.data() + digits.size(), value).ec;
+    // As in Redis there is one way to write a number: not "007", not "-0".
+    if (failed == std::errc() && std::to_string(value) == digits) return value;
+    return error("ERR value is not an integer or out of range"), std::nullopt;
   }
 
   void line(std::string_view type, const absl::AlphaNum& value) {
