@@ -46,6 +46,7 @@ class HttpFilesTest : public testing::Test {
     fs::create_symlink("/proc/self/root/etc/passwd", root() / "magic");
     fs::create_symlink("loop", root() / "loop");
     ASSERT_EQ(::mkfifo((root() / "fifo").c_str(), 0600), 0);
+    ASSERT_EQ(::mknod((root() / "socket").c_str(), S_IFSOCK | 0600, 0), 0);
     folder_ = std::make_shared<bight::File>();
     ASSERT_FALSE(folder_->open(root().c_str(), O_PATH | O_DIRECTORY).is_error());
   }
@@ -104,6 +105,7 @@ TEST_F(HttpFilesTest, CacheAnswersWithAStatusForWhatItCannotServe) {
   EXPECT_EQ(status_of("/folder"), 404);
   EXPECT_EQ(status_of("/folder/"), 404);
   EXPECT_EQ(status_of("/fifo"), 404);
+  EXPECT_EQ(status_of("/socket"), 404);
   EXPECT_EQ(status_of("/none"), 404);
   EXPECT_EQ(status_of("/plain/"), 404);
   EXPECT_EQ(status_of("/" + std::string(300, 'x')), 404);

@@ -424,6 +424,34 @@ TEST(LeanChainTest, LeavesAloneWhatShowsMostOfItsBlocks) {
   EXPECT_EQ(chain.segment_count(), 300u);
 }
 
+TEST(LeanChainTest, LooksAtEachSegmentOnceHoweverManyThereAre) {
+  // As chunks of 8 bytes are: most of the block shows, and there is a segment for each.
+  constexpr size_t kPieces = 100000;
+  const Bytes block = Bytes::copy_of(std::string(kPieces * 13, 'x'));
+  Chain chain;
+  example::LeanChain lean;
+  const bight::CopyAudit audit;
+  for (size_t i = 0; i < kPieces; ++i) {
+    chain.push_back(block.slice(i * 13, 8));
+    lean.look(chain);
+  }
+  EXPECT_EQ(chain, std::string(kPieces * 8, 'x'));
+  EXPECT_LE(audit.thread().copied, kPieces * 8);
+  EXPECT_LE(chain.segment_count(), kPieces / 32);
+}
+
+TEST(LeanChainTest, WhatIsConsumedIsNotLookedAt) {
+  constexpr size_t kBlock = size_t{64} << 10;
+  Chain chain;
+  example::LeanChain lean;
+  for (int i = 0; i < 1000; ++i) {
+    chain.push_back(Bytes::copy_of(std::string(kBlock, 'x')).slice(0, 1));
+    lean.consume(chain, i % 100 == 99 ? 50 : 0);
+    ASSERT_LE(chain.retained_size(), 130 * (kBlock + 64)) << i;
+  }
+  EXPECT_EQ(chain, std::string(500, 'x'));
+}
+
 // ---- Text --------------------------------------------------------------------------------------
 
 TEST(TextTest, NumbersAreDigitsOnlyAndFit) {

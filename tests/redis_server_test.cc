@@ -334,6 +334,12 @@ TEST(RedisServerTest, AnswersEachCommandAsTheProtocolSays) {
       {{"GETRANGE", "k", "-9223372036854775808", "9223372036854775807"}, bulk("value+more")},
       {{"GETRANGE", "none", "0", "-1"}, bulk("")},
       {{"GETRANGE", "k", "a", "1"}, "-ERR value is not an integer or out of range\r\n"},
+      {{"GETRANGE", "k", "0", "01"}, "-ERR value is not an integer or out of range\r\n"},
+      {{"GETRANGE", "k", "-0", "1"}, "-ERR value is not an integer or out of range\r\n"},
+      {{"MSET", "y", "007", "z", "-0"}, "+OK\r\n"},
+      {{"INCR", "y"}, "-ERR value is not an integer or out of range\r\n"},
+      {{"INCR", "z"}, "-ERR value is not an integer or out of range\r\n"},
+      {{"DEL", "y", "z"}, ":2\r\n"},
       {{"MSET", "a", "1", "b", "", "c", "3"}, "+OK\r\n"},
       {{"MSET", "a", "1", "b"}, "-ERR wrong number of arguments\r\n"},
       {{"MGET", "a", "b", "none", "c"}, "*4\r\n" + bulk("1") + bulk("") + "$-1\r\n" + bulk("3")},
@@ -490,6 +496,24 @@ TEST(RedisServerTest, WhoDoesNotReadHoldsUpNobodyAndNoMemory) {
   EXPECT_LT(field(info, "used_memory"), size_t{8} << 20);
   // All of it comes when it is read.
   for (int i = 0; i < kGets; ++i) ASSERT_TRUE(lazy.read(bulk(value).size()) == bulk(value)) << i;
+}
+
+TEST(RedisServerTest, HalfACommandDoesNotKeepTheBlocksThatOthersFill) {
+  const Server server({});
+  RawClient slow = server.connect();
+  RawClient other = server.connect();
+  const std::string value(16000, 'v');
+  constexpr size_t kBytes = 2000;
+  ASSERT_TRUE(slow.send("*3\r\n$4\r\nMGET\r\n$1\r\nk\r\n$2000\r\n"));
+  for (size_t i = 0; i < kBytes; ++i) {
+    ASSERT_TRUE(slow.send("n"));
+    ASSERT_TRUE(other.send(command({"PING", value})));
+    ASSERT_TRUE(other.read(bulk(value).size()) == bulk(value));
+  }
+  EXPECT_LT(field(server.ask(command({"INFO"})), "used_memory"), size_t{8} << 20);
+  EXPECT_EQ(server.ask(command({"MSET", "k", "1", std::string(kBytes, 'n'), "2"})), "+OK\r\n");
+  ASSERT_TRUE(slow.send("\r\n"));
+  EXPECT_EQ(slow.read(18), "*2\r\n" + bulk("1") + bulk("2"));
 }
 
 TEST(RedisServerTest, OneCommandCannotAskForAReplyWithoutBound) {

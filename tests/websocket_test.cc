@@ -357,6 +357,7 @@ TEST_F(WebSocketServerTest, HandshakesThatAreNoneAreRefused) {
   const std::string version = answer_to(without(": 13", ": 12"));
   EXPECT_TRUE(version.starts_with("HTTP/1.1 426 ")) << version;
   EXPECT_NE(version.find("Sec-WebSocket-Version: 13"), version.npos);
+  EXPECT_NE(version.find("\r\nConnection: Upgrade\r\n"), version.npos);
   EXPECT_TRUE(answer_to(without("==", "=")).starts_with("HTTP/1.1 400 "));
   EXPECT_TRUE(answer_to(without("dGh", "!Gh")).starts_with("HTTP/1.1 400 "));
   EXPECT_TRUE(answer_to(without("Sec-WebSocket-Key", "X")).starts_with("HTTP/1.1 400 "));
@@ -365,6 +366,13 @@ TEST_F(WebSocketServerTest, HandshakesThatAreNoneAreRefused) {
   // Another protocol, or elsewhere: an ordinary request, and there is no such file.
   EXPECT_TRUE(answer_to(without("websocket", "h2c")).starts_with("HTTP/1.1 404 "));
   EXPECT_TRUE(answer_to(kFields, "GET /other HTTP/1.1").starts_with("HTTP/1.1 404 "));
+  // Older clients cannot ask for another protocol (RFC 9110, 7.8).
+  EXPECT_TRUE(answer_to(kFields, "GET /echo HTTP/1.0").starts_with("HTTP/1.1 404 "));
+}
+
+TEST_F(WebSocketServerTest, ListsOfTheHandshakeMayBeSeveralFields) {
+  EXPECT_TRUE(answer_to("Connection: keep-alive\r\nUpgrade: h2c\r\n" + kFields)
+                  .starts_with("HTTP/1.1 101 "));
 }
 
 TEST_F(WebSocketServerTest, MessagesOfEverySizeComeBack) {

@@ -12,7 +12,7 @@ namespace example {
 namespace {
 
 int status_of_errno(int error) noexcept {
-  if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG) return 404;
+  if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG || error == ENXIO) return 404;
   if (error == EACCES || error == EXDEV || error == ELOOP) return 403;
   return error == EMFILE || error == ENFILE ? 503 : 500;
 }

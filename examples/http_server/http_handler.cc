@@ -77,7 +77,7 @@ bool HttpHandler::answer(Connection& c) {
   }
   if (!path.starts_with('/')) return answer_status(c, 400);
   if (head_.method == "GET" || head_.method == "HEAD") {
-    if (!head_.find("upgrade").empty()) {
+    if (head_.minor_version == 1 && !head_.find("upgrade").empty()) {
       Refusal refusal;
       auto next = on_upgrade(c, head_, refusal);
       upgraded_ = next != nullptr;

@@ -12,6 +12,7 @@
 #include "examples/redis_server/resp.h"
 #include "examples/redis_server/store.h"
 #include "examples/support/epoll_server.h"
+#include "examples/support/lean_chain.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:6379", "ADDRESS:PORT (0: any) or unix:PATH");
 ABSL_FLAG(unsigned, threads, 1, "threads, each with an epoll");
@@ -42,10 +43,9 @@ class Session : public Handler {
     reader_.seek(cursor);
     auto status = bight::ReadStatus::ok;
     while (open_ && !c.full() && (status = reader_.next(cursor)) == bight::ReadStatus::ok) run();
-    c.in.consume(reader_.take_done());
+    lean_.consume(c.in, reader_.take_done());
     if (status != bight::ReadStatus::malformed) return open_;
-    error(std::string("ERR Protocol error: ") + reader_.error);
-    return false;
+    return error(std::string("ERR Protocol error: ") + reader_.error), false;
   }
 
  private:
@@ -107,11 +107,10 @@ class Session : public Handler {
   }
   std::optional<int64_t> number(std::string_view digits) {
     int64_t value = 0;
-    const char* const end = digits.data() + digits.size();
-    const auto [behind, failed] = std::from_chars(digits.data(), end, value);
-    if (failed == std::errc() && behind == end) return value;
-    error("ERR value is not an integer or out of range");
-    return std::nullopt;
+    const auto failed = std::from_chars(digits.data(), digits.data() + digits.size(), value).ec;
+    // As in Redis there is one way to write a number: not "007", not "-0".
+    if (failed == std::errc() && std::to_string(value) == digits) return value;
+    return error("ERR value is not an integer or out of range"), std::nullopt;
   }
 
   void line(std::string_view type, const absl::AlphaNum& value) {
@@ -216,6 +215,7 @@ class Session : public Handler {
 
   Store& store_;
   RespReader reader_{absl::GetFlag(FLAGS_max_arguments), absl::GetFlag(FLAGS_max_command)};
+  LeanChain lean_;                  // for the command that is not complete
   Connection* c_ = nullptr;         // of the call of on_bytes
   std::vector<bight::Bytes> flat_;  // arguments of the command that straddle segments
   bool resp3_ = false, open_ = true, no_room_ = false;

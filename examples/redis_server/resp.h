@@ -17,7 +17,7 @@ class RespReader {
  public:
   struct Argument {
     size_t position, size;  // in the chain
-    const char* data;       // null if it straddles segments
+    const char* data;       // null if it straddles segments or came before the last take_done()
   };
   RespReader(size_t most, size_t bytes) : max_arguments_(most), max_command_(bytes) {}
 
@@ -35,9 +35,9 @@ class RespReader {
   std::vector<Argument> arguments;  // after ok: the command, at least its name
   const char* error = "";           // after malformed
 
-  // How many bytes are done with; the caller consumes them.
+  // How many bytes are done with; the caller consumes them, and may compact the others.
   size_t take_done() {
-    for (Argument& argument : arguments) argument.position -= begin_;
+    for (Argument& a : arguments) a = {a.position - begin_, a.size, nullptr};
     position_ -= begin_;
     return std::exchange(begin_, 0);
   }

@@ -171,14 +171,19 @@ bool WebSocketEcho::close(Connection& c, uint16_t code) {
 
 std::unique_ptr<Handler> WebSocketHttpHandler::on_upgrade(Connection& c, const RequestHead& head,
                                                           Refusal& refusal) {
-  if (head.target != "/echo" || !list_has(head.find("upgrade"), "websocket")) return nullptr;
+  // A list may come in several fields.
+  const auto lists = [&head](std::string_view name, std::string_view word) {
+    return std::any_of(head.fields.begin(), head.fields.end(), [=](const Field& field) {
+      return same_word(field.name, name) && list_has(field.value, word);
+    });
+  };
+  if (head.target != "/echo" || !lists("upgrade", "websocket")) return nullptr;
   const std::string_view key = head.find("sec-websocket-key");
   std::string nonce;
   if (head.find("sec-websocket-version") != "13") {
-    refusal = {426, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"};
-  } else if (head.method != "GET" || !list_has(head.find("connection"), "upgrade") ||
-             key.size() != 24 || !absl::Base64Unescape({key.data(), key.size()}, &nonce) ||
-             nonce.size() != 16) {
+    refusal = {426, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"};
+  } else if (head.method != "GET" || !lists("connection", "upgrade") || key.size() != 24 ||
+             !absl::Base64Unescape({key.data(), key.size()}, &nonce) || nonce.size() != 16) {
     refusal = {400, ""};
   } else {
     c.out.append(
