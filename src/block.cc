@@ -378,8 +378,7 @@ Block* make_classed(size_t c) {
                                          capacity};
 }
 
-// ---- Payload apart: large blocks and strict alignments
-// -------------------------------------------
+// ---- Payload apart: large blocks and strict alignments --------------------------------------
 
 struct ApartBlock : Block {
   size_t bytes;      // of the payload's allocation

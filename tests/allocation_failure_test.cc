@@ -236,8 +236,7 @@ TEST_F(AllocationFailureTest, CutsAndJoinsAllocateNothing) {
   EXPECT_EQ(replaced_new::calls, calls);
 }
 
-// ---- ChainBuilder
-// --------------------------------------------------------------------------------
+// ---- ChainBuilder ---------------------------------------------------------------------------
 
 ChainBuilder small_blocks() {
   bight::ChainBuilderOptions options;

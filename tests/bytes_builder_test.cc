@@ -55,8 +55,7 @@ BytesBuilder fixed(size_t n) {
   return whole.carve(n);
 }
 
-// ---- Make, length, capacity
-// ----------------------------------------------------------------------
+// ---- Make, length, capacity -----------------------------------------------------------------
 
 TEST(BytesBuilderTest, CapacityIsThereAndNothingIsWritten) {  // slice-H01
   const CopyAudit audit;
@@ -370,8 +369,7 @@ TEST(BytesBuilderTest, AppendsFrozenNeighboursOfItsOwnBlock) {
   EXPECT_EQ(taken, "0123456789abcdef");
 }
 
-// ---- Limits
-// --------------------------------------------------------------------------------------
+// ---- Limits ---------------------------------------------------------------------------------
 
 TEST(BytesBuilderTest, NoWriteOfAnyKindPassesMaxSize) {
   // Room beyond the limit is there (a size class is larger), and is never used.
@@ -495,8 +493,7 @@ TEST(BytesBuilderTest, AbsurdSizesFailAndChangeNothing) {  // buf-V27
 }
 #endif
 
-// ---- Headroom
-// ------------------------------------------------------------------------------------
+// ---- Headroom -------------------------------------------------------------------------------
 
 TEST(BytesBuilderTest, PrependUsesTheHeadroomInPlace) {
   BytesBuilder builder(16, 8);
@@ -573,8 +570,7 @@ TEST(BytesBuilderTest, TakeOfNothingGivesNothingAway) {
   EXPECT_TRUE(BytesBuilder().take().empty());
 }
 
-// ---- Freeze and thaw
-// -----------------------------------------------------------------------------
+// ---- Freeze and thaw ------------------------------------------------------------------------
 
 TEST(BytesBuilderTest, FreezeMovesNoByteAndTakesNoReference) {  // slice-I01
   BytesBuilder builder(64);
@@ -674,8 +670,7 @@ TEST(BytesBuilderTest, MovesAndSwapsKeepAddresses) {
   EXPECT_EQ(many[0].data(), second);
 }
 
-// ---- Split, join, reserve, reclaim
-// ---------------------------------------------------------------
+// ---- Split, join, reserve, reclaim ----------------------------------------------------------
 
 TEST(BytesBuilderTest, SplitOffInTheSpareRoomDividesTheCapacity) {  // slice-J01
   BytesBuilder builder(1024);
@@ -1023,8 +1018,7 @@ TEST(BytesBuilderTest, OffsetsHaveNoNarrowLimit) {  // slice-X03
   EXPECT_GE(taken.retained_size(), kFar);
 }
 
-// ---- Carve
-// ---------------------------------------------------------------------------------------
+// ---- Carve ----------------------------------------------------------------------------------
 
 TEST(BytesBuilderTest, CarvedPartsFillOneImageAndJoinWithoutACopy) {
   constexpr size_t kParts = 100;
@@ -1106,8 +1100,7 @@ TEST(BytesBuilderTest, WriterDoesNotReclaimWhileCarvedPartsLive) {
   EXPECT_EQ(kept, "in use");
 }
 
-// ---- Options
-// -------------------------------------------------------------------------------------
+// ---- Options --------------------------------------------------------------------------------
 
 TEST(BytesBuilderTest, BlocksAreAlignedAsAsked) {
   for (size_t alignment = 1; alignment <= 65536; alignment *= 2) {

@@ -49,8 +49,7 @@ constexpr size_t kMost = static_cast<size_t>(-1);
 
 std::string text_of(const Bytes& bytes) { return std::string(bytes.view()); }
 
-// ---- Make
-// ----------------------------------------------------------------------------------------
+// ---- Make -----------------------------------------------------------------------------------
 
 TEST(BytesTest, SizesAndMovesAreAsPromised) {  // slice-A02
   EXPECT_EQ(sizeof(Bytes), 3 * sizeof(void*));
@@ -148,8 +147,7 @@ TEST(BytesTest, StaticFormsReferToTheirStorage) {
   EXPECT_EQ(unchecked.retained_size(), 0u);
 }
 
-// ---- from_owner
-// ----------------------------------------------------------------------------------
+// ---- from_owner -----------------------------------------------------------------------------
 
 TEST(BytesTest, FromOwnerTakesEveryKindOfContainer) {
   EXPECT_EQ(Bytes::from_owner(std::string("text")), "text");
@@ -427,8 +425,7 @@ TEST(BytesTest, TryTakeOwnerWorksForOwnersGivenWithASpan) {
   EXPECT_EQ(back->use_count(), 1);
 }
 
-// ---- with_release
-// --------------------------------------------------------------------------------
+// ---- with_release ---------------------------------------------------------------------------
 
 const std::string kForeign = "foreign bytes";
 
@@ -591,8 +588,7 @@ TEST(BytesTest, HandleIsWholeWhenTheReleaseItCausesRuns) {
   EXPECT_EQ(at_release, "next");
 }
 
-// ---- Look
-// ----------------------------------------------------------------------------------------
+// ---- Look -----------------------------------------------------------------------------------
 
 TEST(BytesTest, IsAContiguousRangeOfBytes) {
   static_assert(std::ranges::contiguous_range<const Bytes>);
@@ -673,8 +669,7 @@ TEST(BytesTest, StartsAndEndsWith) {
   EXPECT_FALSE(Bytes().ends_with("x"));
 }
 
-// ---- Cut: slice
-// ----------------------------------------------------------------------------------
+// ---- Cut: slice -----------------------------------------------------------------------------
 
 TEST(BytesTest, SliceShowsTheRange) {  // slice-C01
   const Bytes hello = Bytes::copy_of("hello world");
@@ -770,8 +765,7 @@ TEST(BytesTest, SliceRefNearTheEndOfTheAddressSpaceDoesNotWrap) {  // slice-X04
   EXPECT_FALSE(high.try_slice_ref(ByteView(place(8), 4)).has_value());
 }
 
-// ---- Cut: split
-// ----------------------------------------------------------------------------------
+// ---- Cut: split -----------------------------------------------------------------------------
 
 TEST(BytesTest, SplitsAtTheMiddle) {  // slice-D01
   Bytes a = Bytes::copy_of("helloworld");
@@ -889,8 +883,7 @@ TEST(BytesTest, RemovePrefixAndSuffixKeepTheRest) {  // slice-E04
   EXPECT_EQ(Access::block(heap), nullptr);
 }
 
-// ---- Sharing
-// -------------------------------------------------------------------------------------
+// ---- Sharing --------------------------------------------------------------------------------
 
 TEST(BytesTest, UniqueMeansTheOnlyHandleOfAnOwnBlock) {  // slice-F01
   Bytes a = Bytes::copy_of("hello");
@@ -1001,8 +994,7 @@ TEST(BytesTest, CopiesTakeOneReferenceAndMovesNone) {
   EXPECT_EQ(Access::references(a), 2u);
 }
 
-// ---- Join and thaw
-// -------------------------------------------------------------------------------
+// ---- Join and thaw --------------------------------------------------------------------------
 
 TEST(BytesTest, NeighboursRejoinWithoutACopy) {
   Bytes whole = Bytes::copy_of("hello world");
@@ -1176,8 +1168,7 @@ TEST(BytesTest, TryMutableWritesInPlaceWhenAlone) {
   EXPECT_FALSE(Bytes::from_owner(std::string("foreign")).try_mutable().has_value());
 }
 
-// ---- Memory
-// --------------------------------------------------------------------------------------
+// ---- Memory ---------------------------------------------------------------------------------
 
 TEST(BytesTest, SmallPayloadCostsLittle) {  // buf-D06
   const Bytes bytes = Bytes::copy_of("sixteen bytes!!!");
@@ -1261,8 +1252,7 @@ TEST(BytesTest, SharedResourceLivesAsLongAsTheBlock) {
   EXPECT_TRUE(watch.expired());
 }
 
-// ---- Compare, hash, print
-// ------------------------------------------------------------------------
+// ---- Compare, hash, print -------------------------------------------------------------------
 
 // Both operand orders of everything that compares with a handle.
 template <class A, class B>

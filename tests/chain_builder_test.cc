@@ -148,8 +148,7 @@ TEST(ChainBuilderTest, PrepareIsContiguousHoweverLarge) {
   EXPECT_EQ(builder.take(), "x" + std::string(1000, 'y'));
 }
 
-// ---- Receiving
-// -----------------------------------------------------------------------------------
+// ---- Receiving ------------------------------------------------------------------------------
 
 TEST(ChainBuilderTest, CommitAcrossBlocksCopiesNothing) {  // buf-V25
   ChainBuilder builder = small_blocks();
@@ -279,8 +278,7 @@ TEST(ChainBuilderTest, OutputStreamBacksUpOverBlocks) {  // buf-B25
   EXPECT_EQ(builder.take(), std::string(128, 'n'));
 }
 
-// ---- Take and freeze
-// -----------------------------------------------------------------------------
+// ---- Take and freeze ------------------------------------------------------------------------
 
 TEST(ChainBuilderTest, SuccessiveMessagesShareABlock) {
   ChainBuilder builder;
@@ -421,8 +419,7 @@ TEST(ChainBuilderTest, MovesAndSwapsKeepWhatIsWritten) {
   EXPECT_EQ(a.take(), "usable");
 }
 
-// ---- Holes
-// ---------------------------------------------------------------------------------------
+// ---- Holes ----------------------------------------------------------------------------------
 
 TEST(ChainBuilderTest, LengthPrefixIsFilledLater) {
   ChainBuilder builder;
@@ -533,8 +530,7 @@ TEST(ChainBuilderTest, ManyHolesAreFilledInAnyOrder) {
   EXPECT_EQ(builder.take(), wanted);
 }
 
-// ---- Truncate and limits
-// -------------------------------------------------------------------------
+// ---- Truncate and limits --------------------------------------------------------------------
 
 TEST(ChainBuilderTest, TruncatesToEverySize) {
   const std::string text = pattern(200);
@@ -622,8 +618,7 @@ TEST(ChainBuilderTest, AbsurdSizesFailAndChangeNothing) {  // buf-V27
 }
 #endif
 
-// ---- Options
-// -------------------------------------------------------------------------------------
+// ---- Options --------------------------------------------------------------------------------
 
 TEST(ChainBuilderTest, BlocksAreAlignedAsAsked) {  // buf-B19
   for (const auto& [size, alignment] :

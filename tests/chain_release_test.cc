@@ -49,8 +49,7 @@ std::vector<size_t> numbers(size_t from, size_t to) {
   return result;
 }
 
-// ---- Alone
-// ---------------------------------------------------------------------------------------
+// ---- Alone ----------------------------------------------------------------------------------
 
 TEST(ChainReleaseTest, ConsumedSegmentsAreReleasedAtOnceWhileAlone) {
   for (const size_t count : {1, 2, 3, 20, 100}) {
@@ -131,8 +130,7 @@ TEST(ChainReleaseTest, ClearAndAssignmentReleaseEverything) {
   }
 }
 
-// ---- Sharing
-// -------------------------------------------------------------------------------------
+// ---- Sharing --------------------------------------------------------------------------------
 
 TEST(ChainReleaseTest, SegmentsOfASharedTableLiveUntilTheLastChainLetsGo) {
   Recorded recorded(40);
@@ -374,8 +372,7 @@ TEST(ChainReleaseTest, ReferencesInStoreAreReturned) {
   }
 }
 
-// ---- Hooks
-// ---------------------------------------------------------------------------------------
+// ---- Hooks ----------------------------------------------------------------------------------
 
 // A chain of 8 segments; some of them run `action` when they are released.
 struct Reentrant {

@@ -53,8 +53,7 @@ void expect_sound(const Chain& chain) {
   EXPECT_EQ(sum, chain.size());
 }
 
-// ---- Length, append, consume
-// ---------------------------------------------------------------------
+// ---- Length, append, consume ----------------------------------------------------------------
 
 TEST(ConformanceTest, EmptyChainGivesNothing) {  // buf-B01
   Chain chain;
@@ -145,8 +144,7 @@ TEST(ConformanceTest, EmptyFirstSegmentIsNeverInTheWay) {  // buf-V05 buf-E05
   EXPECT_EQ(released.calls, 1);
 }
 
-// ---- Sharing, splitting, merging
-// -----------------------------------------------------------------
+// ---- Sharing, splitting, merging ------------------------------------------------------------
 
 TEST(ConformanceTest, NeighboursOfOneBlockBecomeOneSegment) {  // buf-B14
   const Bytes owner = Bytes::copy_of(pattern(20));
@@ -270,8 +268,7 @@ TEST(ConformanceTest, ComparesAsOneStringOfUnsignedBytes) {  // buf-R02
   EXPECT_GT(chain_of({"\x80"}), chain_of({"\x7f"}));
 }
 
-// ---- Contiguity, peek
-// ----------------------------------------------------------------------------
+// ---- Contiguity, peek -----------------------------------------------------------------------
 
 TEST(ConformanceTest, PullUpOfNothingAndTooMuch) {  // buf-E09
   Chain chain;
@@ -351,8 +348,7 @@ TEST(ConformanceTest, PrependedNothingMovesNothing) {  // buf-E27
   EXPECT_EQ(chain, "oobar");
 }
 
-// ---- What trackers and accounts come to without them
-// ---------------------------------------------
+// ---- What trackers and accounts come to without them ----------------------------------------
 
 TEST(ConformanceTest, EveryReleaseRunsWhenTheChainDies) {  // buf-E44
   const std::string text = pattern(100);
@@ -409,8 +405,7 @@ TEST(ConformanceTest, LengthNeverWraps) {  // buf-E54
 }
 #endif
 
-// ---- A chain of two parts (tokio's)
-// --------------------------------------------------------------
+// ---- A chain of two parts (tokio's) ---------------------------------------------------------
 
 TEST(ConformanceTest, OwnedReadsOfAChainShareEvenAcrossTheSeam) {  // slice-M02
   const Bytes a = Bytes::copy_of("ab");
@@ -498,8 +493,7 @@ TEST(ConformanceTest, GatherOfJoinedChainsKeepsTheOrder) {  // slice-M12
   EXPECT_EQ(seen, "hello world");
 }
 
-// ---- Limits on the writing side
-// ------------------------------------------------------------------
+// ---- Limits on the writing side -------------------------------------------------------------
 
 TEST(ConformanceTest, LimitOfAWriterIsItsRoom) {  // slice-N07
   std::array<std::byte, 10> memory;

@@ -592,8 +592,7 @@ TEST_P(CursorShapeTest, FillIovecSaysTheSameAsFillSpans) {
 }
 #endif
 
-// ---- Numbers: slice-L over every reader
-// ----------------------------------------------------------
+// ---- Numbers: slice-L over every reader -----------------------------------------------------
 
 template <class Read, class T>
 void expect_read(const Source& source, Read read, T expected, size_t size) {
@@ -854,8 +853,7 @@ TEST_P(CursorShapeTest, CutOffAndOverlongVarintsLeaveThePositionAlone) {
   }
 }
 
-// ---- Positions, copies, limits
-// -------------------------------------------------------------------
+// ---- Positions, copies, limits --------------------------------------------------------------
 
 // chain-C074, chain-R08
 TEST_P(CursorShapeTest, ACopyIsACheckpoint) {
@@ -952,8 +950,7 @@ TEST_P(CursorShapeTest, AllReadersStopAtTheLimit) {
   }
 }
 
-// ---- Search
-// --------------------------------------------------------------------------------------
+// ---- Search ---------------------------------------------------------------------------------
 
 TEST_P(CursorShapeTest, FindsEveryByteAndNeedleFromEveryPlace) {
   const Source source = make(fix_);
@@ -1116,8 +1113,7 @@ TEST_P(CursorShapeTest, LinesAtTheLimitOfTheirLength) {
   }
 }
 
-// ---- Prefixed frames
-// -----------------------------------------------------------------------------
+// ---- Prefixed frames ------------------------------------------------------------------------
 
 TEST_P(CursorShapeTest, ReadsFramesWithEveryKindOfLength) {
   std::string bytes;
@@ -1168,8 +1164,7 @@ TEST_P(CursorShapeTest, AHostileLengthIsTooLongAtOnce) {
   EXPECT_EQ(in.remaining(), 8u);
 }
 
-// ---- Random calls against a string
-// ---------------------------------------------------------------
+// ---- Random calls against a string ----------------------------------------------------------
 
 TEST_P(CursorShapeTest, RandomCallsAgreeWithAString) {
   for (uint32_t seed = 1; seed <= 20; ++seed) {
@@ -1264,8 +1259,7 @@ TEST_P(CursorShapeTest, RandomCallsAgreeWithAString) {
   }
 }
 
-// ---- Once
-// ----------------------------------------------------------------------------------------
+// ---- Once -----------------------------------------------------------------------------------
 
 // slice-L14
 TEST(CursorTest, AShortReadAcrossTwoSegmentsConsumesNothing) {

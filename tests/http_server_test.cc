@@ -287,8 +287,7 @@ TEST_F(HttpServerTest, RequestsCutAtEveryByteAreAnswered) {
   EXPECT_EQ(next(client).body, "hello, world");
 }
 
-// ---- Clients that mean harm
-// ----------------------------------------------------------------------
+// ---- Clients that mean harm -----------------------------------------------------------------
 
 // Answered with this status, then closed, whatever follows.
 TEST_F(HttpServerTest, WhatIsNoRequestIsRefusedAndTheConnectionClosed) {

@@ -150,8 +150,7 @@ void expect_success(const std::string& command, const std::string& says = "") {
   EXPECT_EQ(output.find('\n'), output.size() - 1) << "a progress bar in a pipe? " << output;
 }
 
-// ---- The protocol by hand
-// ------------------------------------------------------------------------
+// ---- The protocol by hand -------------------------------------------------------------------
 
 std::string message(std::array<uint64_t, 3> numbers, uint32_t crc, uint64_t length,
                     const std::string& body) {
@@ -265,8 +264,7 @@ void expect_false_answers_fail(std::vector<std::string> answers, const std::stri
   EXPECT_THAT(folder.files(), IsEmpty());
 }
 
-// ---- What works
-// ----------------------------------------------------------------------------------
+// ---- What works -----------------------------------------------------------------------------
 
 TEST(ImageTransferTest, EverySchemeBringsTheImageOverBothKindsOfAddress) {
   const Folder from, to;
@@ -378,8 +376,7 @@ TEST(ImageTransferTest, ProgressIsShownOnATerminal) {
   EXPECT_EQ(process.exit_code(), 0);
 }
 
-// ---- What fails at the client
-// --------------------------------------------------------------------
+// ---- What fails at the client ---------------------------------------------------------------
 
 TEST(ImageTransferTest, WhatCannotBeFetchedIsOneLineAndNoFile) {
   const Folder from, to;
@@ -433,8 +430,7 @@ TEST(ImageTransferTest, FilesThatCannotBeServedAreOneLine) {
   expect_failure("", "use: ");
 }
 
-// ---- A server that lies
-// --------------------------------------------------------------------------
+// ---- A server that lies ---------------------------------------------------------------------
 
 const std::string kImage(1000, 'i');
 // The answer to how large it is.
@@ -523,8 +519,7 @@ TEST(ImageTransferTest, CtrlCLeavesNoFile) {
   EXPECT_THAT(folder.files(), IsEmpty());
 }
 
-// ---- A client that lies
-// --------------------------------------------------------------------------
+// ---- A client that lies ---------------------------------------------------------------------
 
 class FalseClientTest : public ::testing::Test {
  protected:

@@ -220,8 +220,7 @@ TEST_F(IoFdTest, AFileSizeLimitStopsExactlyThere) {
   EXPECT_EQ(into.take(), text);
 }
 
-// ---- SIGPIPE
-// -------------------------------------------------------------------------------------
+// ---- SIGPIPE --------------------------------------------------------------------------------
 
 TEST_F(IoFdTest, AClosedSocketIsEpipeWithoutASignal) {
   const SignalCounter sigpipe(SIGPIPE);
@@ -297,8 +296,7 @@ TEST_F(IoFdTest, AGuardLeavesASignalPendingThatWasSoBefore) {
   EXPECT_EQ(sigpipe.count(), 1);
 }
 
-// ---- Signals in the middle
-// -----------------------------------------------------------------------
+// ---- Signals in the middle ------------------------------------------------------------------
 
 TEST_F(IoFdTest, ABlockingWriteUnderATimerLosesNothing) {
   const std::string text = pattern(8 << 20);
@@ -379,8 +377,7 @@ TEST_F(IoFdTest, OneCallThatIsInterruptedWhileItWaitsIsMadeAgain) {
   EXPECT_GT(alarms.count(), before);
 }
 
-// ---- Answers of the descriptor
-// -------------------------------------------------------------------
+// ---- Answers of the descriptor --------------------------------------------------------------
 
 TEST_F(IoFdTest, ErrorsNameTheCall) {
   ChainBuilder into;

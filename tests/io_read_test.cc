@@ -438,8 +438,7 @@ TEST(IoReadDeathTest, ReadUntilAnEmptyDelimiterStopsTheProgram) {
   EXPECT_DEATH(static_cast<void>(read_until(source, room, pending, "", 10)), "empty delimiter");
 }
 
-// ---- ReadSize
-// ------------------------------------------------------------------------------------
+// ---- ReadSize -------------------------------------------------------------------------------
 
 TEST(ReadSizeTest, DoublesWhenFilledAndHalvesAfterTwoSmallReads) {
   ReadSize size;

@@ -213,8 +213,7 @@ TEST(IoWriteTest, AStopBehindTheLastByteDoesNotStop) {
   EXPECT_EQ(write_all(sink, chain), (IoResult{4, IoKind::data}));
 }
 
-// ---- What goes how
-// -------------------------------------------------------------------------------
+// ---- What goes how --------------------------------------------------------------------------
 
 TEST(IoWriteTest, AThousandSmallSegmentsAreOneGatheredPiece) {
   const std::string text = pattern(64000);

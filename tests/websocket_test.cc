@@ -83,8 +83,7 @@ std::string close_with(unsigned code, std::string_view reason = {}) {
   return bytes_of({code >> 8, code & 255}) + std::string(reason);
 }
 
-// ---- SHA-1, UTF-8
-// --------------------------------------------------------------------------------
+// ---- SHA-1, UTF-8 ---------------------------------------------------------------------------
 
 TEST(Sha1Test, DigestsOfRfc3174) {
   const auto hex = [](std::string_view text) {
@@ -151,8 +150,7 @@ TEST(Utf8Test, PartsAndStrayBytesAreNotText) {
   }
 }
 
-// ---- Frames
-// --------------------------------------------------------------------------------------
+// ---- Frames ---------------------------------------------------------------------------------
 
 TEST(FrameTest, HeadsOfTheRfcAreRead) {
   const auto read = [](const std::string& text) {
@@ -244,8 +242,7 @@ TEST(FrameTest, CodesToCloseWithAreThoseOfTheRegistry) {
   }
 }
 
-// ---- Masks
-// ---------------------------------------------------------------------------------------
+// ---- Masks ----------------------------------------------------------------------------------
 
 TEST(UnmaskTest, SoleBytesAreUnmaskedInPlaceWithoutCopying) {
   const std::string text(10001, 'a');
@@ -294,8 +291,7 @@ TEST(UnmaskTest, OnlyTheSharedSegmentsAreCopied) {
   EXPECT_EQ(audit.thread().copied, shared);
 }
 
-// ---- The server
-// ----------------------------------------------------------------------------------
+// ---- The server -----------------------------------------------------------------------------
 
 TEST(HandshakeTest, AcceptKeyOfTheRfc) {
   EXPECT_EQ(example::accept_key("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");

@@ -6,7 +6,8 @@
 //     out.append(r.name);
 //   }
 //
-// BytesBuilder, ChainBuilder and SpanWriter are ByteWriters, so one encoder serves all three.
+// BytesBuilder, ChainBuilder, SpanWriter and WriteWindow (of either builder) are ByteWriters, so one
+// encoder serves all four.
 #ifndef BIGHT_BYTE_WRITER_H_
 #define BIGHT_BYTE_WRITER_H_
 

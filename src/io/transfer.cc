@@ -37,8 +37,7 @@ bool settle(IoResult& result, const char* what, size_t offered) noexcept {
   return false;
 }
 
-// ---- Gathering
-// -----------------------------------------------------------------------------------
+// ---- Gathering ------------------------------------------------------------------------------
 
 namespace {
 
@@ -171,8 +170,7 @@ bool Gather::gather(iovec piece) noexcept {
   return true;
 }
 
-// ---- Writing
-// -------------------------------------------------------------------------------------
+// ---- Writing --------------------------------------------------------------------------------
 
 IoResult write_some(SinkRef sink, Chain& chain, const WriteOptions& options) {
   if (chain.empty() || options.max_bytes == 0) return {};
@@ -234,8 +232,7 @@ IoResult write_all(SinkRef sink, Chain& chain, const WriteOptions& options) {
   return {written, IoKind::data, 0, nullptr};
 }
 
-// ---- Reading
-// -------------------------------------------------------------------------------------
+// ---- Reading --------------------------------------------------------------------------------
 
 namespace {
 
@@ -396,8 +393,7 @@ ReadUntilResult read_until(SourceRef source, ChainBuilder& room, Chain& pending,
   }
 }
 
-// ---- Copying
-// -------------------------------------------------------------------------------------
+// ---- Copying --------------------------------------------------------------------------------
 
 IoResult copy(SourceRef source, SinkRef sink, Chain& pending, size_t limit) {
   ChainBuilderOptions blocks;

@@ -87,8 +87,7 @@ class Foreign {
   int deleted_ = 0;
 };
 
-// ---- Out
-// -----------------------------------------------------------------------------------------
+// ---- Out ------------------------------------------------------------------------------------
 
 TEST(DlpackOutTest, UniqueBytesBecomeATensorAtTheSameAddress) {
   Bytes bytes = fresh(96);
@@ -349,8 +348,7 @@ TEST(DlpackOutTest, TheAddressMustBeAlignedForTheElement) {
   EXPECT_TRUE(status(tensor_type<float>(), 2, 1).ok());  // asked for less: as you like
 }
 
-// ---- In
-// ------------------------------------------------------------------------------------------
+// ---- In -------------------------------------------------------------------------------------
 
 TEST(DlpackInTest, ATensorBecomesBytesAtTheSameAddress) {
   Foreign foreign({2, 3, 4});

@@ -160,8 +160,7 @@ TEST(GrpcByteBufferTest, AnInvalidBufferIsNoChain) {
   EXPECT_FALSE(try_to_chain(grpc::ByteBuffer()));
 }
 
-// ---- A call
-// ----------------------------------------------------------------------------------------
+// ---- A call ---------------------------------------------------------------------------------
 
 // Answers with "echo:" in front of what came, through a chain.
 class EchoReactor : public grpc::ServerGenericBidiReactor {

@@ -204,8 +204,7 @@ TEST(ChainIstreamTest, ReleasesTheChainOnceWhenTheStreamDies) {
   EXPECT_EQ(released, 1);
 }
 
-// ---- BuilderOstream
-// ------------------------------------------------------------------------------
+// ---- BuilderOstream -------------------------------------------------------------------------
 
 TEST(BuilderOstreamTest, WritesWhatAStringStreamWrites) {
   ChainBuilder builder;

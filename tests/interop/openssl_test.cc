@@ -79,8 +79,7 @@ INSTANTIATE_TEST_SUITE_P(Versions, OpensslTest, ::testing::Values(TLS1_2_VERSION
                            return version.param == TLS1_2_VERSION ? "Tls12" : "Tls13";
                          });
 
-// ---- Writing
-// -------------------------------------------------------------------------------------
+// ---- Writing --------------------------------------------------------------------------------
 
 TEST_P(OpensslTest, RecordsAreFullWhateverTheSegments) {
   const std::string text = pattern(100'000);
@@ -324,8 +323,7 @@ TEST_P(OpensslTest, SmallerRecordsAreCountedOneByOne) {
   EXPECT_TRUE(received == text);
 }
 
-// ---- Faults
-// --------------------------------------------------------------------------------------
+// ---- Faults ---------------------------------------------------------------------------------
 
 // Whatever the transport does: what was reported has gone, once and in order; what was not is in
 // the chain.
@@ -579,8 +577,7 @@ TEST_P(OpensslTest, KeysChangeWhileARecordWaits) {
   EXPECT_EQ(waited_for_bytes, GetParam() == TLS1_2_VERSION);
 }
 
-// ---- Reading
-// -------------------------------------------------------------------------------------
+// ---- Reading --------------------------------------------------------------------------------
 
 TEST_P(OpensslTest, ReadsGoStraightIntoTheBuildersBlocks) {
   Pair pair(GetParam());
@@ -661,8 +658,7 @@ TEST_P(OpensslTest, CopyRunsFromOneSessionToAnother) {
   EXPECT_TRUE(read_now(out.server) == text);
 }
 
-// ---- The end
-// -------------------------------------------------------------------------------------
+// ---- The end --------------------------------------------------------------------------------
 
 TEST_P(OpensslTest, AnEndWithCloseNotifyIsCleanAndOneWithoutIsDataLoss) {
   for (const bool clean : {true, false}) {
@@ -810,8 +806,7 @@ TEST_P(OpensslTest, ClosingBeforeTheHandshakeIsRefused) {
   EXPECT_EQ(client.tls.handshake().kind, IoKind::would_block);  // it can still be made
 }
 
-// ---- Errors
-// --------------------------------------------------------------------------------------
+// ---- Errors ---------------------------------------------------------------------------------
 
 TEST_P(OpensslTest, AByteChangedOnTheWireIsAnErrorWithOpensslsText) {
   Pair pair(GetParam());
@@ -927,8 +922,7 @@ TEST_P(OpensslTest, MemoryThatATransportCannotHaveIsAnError) {
 }
 #endif
 
-// ---- Transports
-// ----------------------------------------------------------------------------------
+// ---- Transports -----------------------------------------------------------------------------
 
 TEST(OpensslBioTest, AFullBuilderHoldsTheEngineUpAndLosesNothing) {
   Pair pair(TLS1_3_VERSION);
@@ -1012,8 +1006,7 @@ TEST(OpensslBioTest, OneDirectionDoesNotServeTheOther) {
   EXPECT_TRUE(sink.received().empty());
 }
 
-// ---- Sockets
-// -------------------------------------------------------------------------------------
+// ---- Sockets --------------------------------------------------------------------------------
 
 // One end of TLS over a socket.
 struct Connection {

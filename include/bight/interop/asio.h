@@ -180,8 +180,7 @@ struct Target;
 
 }  // namespace asio_internal
 
-// ---- Buffer sequences
-// ----------------------------------------------------------------------------
+// ---- Buffer sequences -----------------------------------------------------------------------
 
 // A chain, or `n` bytes of it from `from` on, as a ConstBufferSequence with random-access
 // iterators: for asio::write, Beast and everything else that takes buffers. Trivially copyable,
@@ -278,8 +277,7 @@ inline asio_internal::net::const_buffer as_buffer(ByteView bytes) noexcept {
   return asio_internal::net::const_buffer(bytes.data(), bytes.size());
 }
 
-// ---- What is read into
-// ---------------------------------------------------------------------------
+// ---- What is read into ----------------------------------------------------------------------
 
 // Received bytes as a chain, and the blocks that the next ones go to. Reads learn how much to
 // offer: from 16 KiB up to 1 MiB at once, growing when reads fill what they were offered and

@@ -4,8 +4,7 @@
 //   auto tensor = bight::to_tensor(std::move(bytes), {.type = bight::tensor_type<float>(),
 //                                                     .shape = {64, 3, 224, 224}});
 //   if (!tensor.ok()) ...                                  // `bytes` is as it was
-//   DLManagedTensor* raw = tensor->release();              // for PyCapsule_New(raw, "dltensor",
-//   ...)
+//   DLManagedTensor* raw = tensor->release();  // for PyCapsule_New
 //
 // Nothing is copied. A tensor made here holds a handle to the block and drops it in the deleter,
 // bytes made here hold the tensor and call its deleter when the last handle goes.
@@ -82,7 +81,8 @@ struct TensorLayout {
 // At most as many dimensions: as many as torch has room for, and twice what numpy has.
 inline constexpr size_t kMaxTensorDimensions = 64;
 
-// The type of an element of `T`: integers, float, double, std::complex of these; bool as uint8_t.
+// The type of an element of `T`: integers, float, double, std::complex of float or double; bool as
+// uint8_t.
 template <class T>
 constexpr DLDataType tensor_type() noexcept;
 

@@ -13,6 +13,9 @@
 // has the right size and type already. Write only into a clone. The other way round, nobody may
 // write into a Mat while its pixels are shared as Bytes, though its headers let them.
 //
+// A Mat from UMat::getMat() must not outlive its UMat (OpenCV throws), so neither must Bytes or a
+// Chain made of it: clone it for that.
+//
 // Thread safety: OpenCV's counts and ours are atomic; a Mat made here must not go to another thread
 // when bight was built with BIGHT_PLAIN_COUNT.
 #ifndef BIGHT_INTEROP_OPENCV_H_

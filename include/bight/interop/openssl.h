@@ -67,8 +67,7 @@ struct FreeBio {
 };
 }  // namespace tls_internal
 
-// ---- Transports
-// ----------------------------------------------------------------------------------
+// ---- Transports -----------------------------------------------------------------------------
 
 // SSL_set_bio takes what release() gives. Null where memory, or one of OpenSSL's 127 types of BIO,
 // could not be had.
@@ -123,8 +122,7 @@ class BuilderSink {
 };
 static_assert(ByteSink<BuilderSink>);
 
-// ---- The stream
-// ----------------------------------------------------------------------------------
+// ---- The stream -----------------------------------------------------------------------------
 
 // What a call that would block is waiting for. Reading may need a writable transport and writing a
 // readable one (handshake, key update), so an event loop asks and does not guess.

@@ -8,9 +8,8 @@
 // - taking fewer than offered, even none, is data;
 // - bytes may come together with would_block or error: they are gone from the caller;
 // - an error EINTR is called again with the same entries, an error EAGAIN counts as would_block;
-// - it keeps no pointer into the entries when it has returned. After would_block the same bytes
-// come
-//   again, though perhaps with more behind them and at another address.
+// - it keeps no pointer into the entries when it has returned. After would_block the
+//   same bytes come again, though perhaps with more behind them and at another address.
 //
 // Models here: FdSink, File, ScriptedSink (testing/scripted_io.h).
 #ifndef BIGHT_IO_BYTE_SINK_H_

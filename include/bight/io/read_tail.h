@@ -1,8 +1,12 @@
 // ReadTail: one block that the reads of many connections fill, one behind the other.
 //
 //   ReadTail& tail = ReadTail::of_this_thread();
-//   Chain received;                                    // per connection: a ReadSize, no builder
-//   IoResult r = read_some(socket, tail, connection.size, received);
+//   Chain came;
+//   IoResult r = read_some(socket, tail, connection.size, came);
+//   connection.received.push_back(std::move(came));    // behind what is not answered yet
+//
+// A connection has a ReadSize and a chain, no builder. Each read replaces what `came` held, so half
+// a message must not be left in it.
 //
 // A builder a connection holds a block of its own, begun and not full: 2,000 idle connections with
 // 64 KiB each. Here a message of 64 bytes that is kept costs its 64 bytes and a handle, however
@@ -68,7 +72,7 @@ class ReadTail {
 };
 
 // One read into the tail, with as much room as `size` proposes or as the block still has; `size`
-// learns from it. Makes `received` what came (nothing, if nothing did). No byte is copied.
+// learns from it. Replaces what `received` held by what came: by nothing, if nothing did. No byte is copied.
 // Fails with bad_alloc: before the read, with nothing lost; for reads across blocks, perhaps after
 // it: then what came is lost, but never given to another connection.
 template <ByteSource S>

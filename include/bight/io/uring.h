@@ -1,8 +1,7 @@
 // Uring: sockets and files by io_uring, and by the fd adapters where the kernel has no io_uring.
 //
 //   Uring uring;
-//   uring.receive(socket, [&](const IoResult& r, Chain bytes) {     // again and again, until it
-//   ends
+//   uring.receive(socket, [&](const IoResult& r, Chain bytes) {  // called until it ends
 //     if (r.kind == IoKind::data) uring.send(socket, std::move(bytes), on_sent);
 //   });
 //   while (uring.run_once().kind == IoKind::data) {

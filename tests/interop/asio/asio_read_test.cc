@@ -13,8 +13,7 @@ using bight::ChainBuilder;
 using bight::ReceiveBuffer;
 using bight::ReceiveDynamicBuffer;
 
-// ---- Dynamic buffers
-// -----------------------------------------------------------------------------
+// ---- Dynamic buffers ------------------------------------------------------------------------
 
 static_assert(net::is_dynamic_buffer_v1<BytesDynamicBuffer>::value);
 static_assert(net::is_dynamic_buffer_v2<BytesDynamicBuffer>::value);
@@ -195,8 +194,7 @@ TEST(DynamicBufferLimitTest, MuchAtOnceIsGivenInOnePiece) {
   EXPECT_EQ(receive.size(), size_t{8} << 20);
 }
 
-// ---- async_read_some
-// -----------------------------------------------------------------------------
+// ---- async_read_some ------------------------------------------------------------------------
 
 std::string content(BytesBuilder& builder) { return std::string(builder.view()); }
 std::string content(ChainBuilder& builder) { return builder.take().to_string(); }
@@ -404,8 +402,7 @@ TEST(AsioReadSomeTest, AReceiveBufferLearnsHowMuchToOffer) {
   EXPECT_LE(into.chain().segment_count(), 8u);  // small reads share a block
 }
 
-// ---- async_read_until
-// ----------------------------------------------------------------------------
+// ---- async_read_until -----------------------------------------------------------------------
 
 template <class T>
 class AsioReadUntilTest : public AsioReadTest<T> {};

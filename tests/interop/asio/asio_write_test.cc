@@ -19,8 +19,7 @@ using bight::ChainBuffers;
 
 const std::vector<size_t> kMixed = {1, 64, 100, 5000, 1, 1, 20000, 1023, 1024, 70000, 3};
 
-// ---- Chains as buffer sequences
-// ------------------------------------------------------------------
+// ---- Chains as buffer sequences -------------------------------------------------------------
 
 static_assert(std::is_trivially_copyable_v<ChainBuffers>);
 static_assert(net::is_const_buffer_sequence<ChainBuffers>::value);
@@ -83,8 +82,7 @@ TEST(ChainBuffersTest, OneBufferOfBytes) {
   EXPECT_EQ(bight::as_buffer(bytes).size(), 3u);
 }
 
-// ---- Writing to sockets
-// --------------------------------------------------------------------------
+// ---- Writing to sockets ---------------------------------------------------------------------
 
 template <class Socket>
 std::string read_all(Socket& socket, size_t at_once = 65536) {
@@ -271,8 +269,7 @@ TEST(AsioWriteTest, NoHandlerRunsInsideTheInitiatingCall) {
   EXPECT_EQ(closed.error, net::error::bad_descriptor);
 }
 
-// ---- Errors and cancellation: the rest is kept
-// ---------------------------------------------------
+// ---- Errors and cancellation: the rest is kept ----------------------------------------------
 
 TEST(AsioWriteTest, CancelInTheMiddleKeepsExactlyTheRest) {
   net::io_context context;
@@ -403,8 +400,7 @@ TEST(AsioWriteTest, OneWriteIsCancelledThroughItsSlot) {
 }
 #endif
 
-// ---- Tokens, executors, allocators
-// ---------------------------------------------------------------
+// ---- Tokens, executors, allocators ----------------------------------------------------------
 
 TEST(AsioWriteTest, AFutureIsAToken) {
   net::io_context context;
@@ -484,8 +480,7 @@ TEST(AsioWriteTest, TheHandlersAllocatorIsUsed) {
   EXPECT_EQ(got.get().size(), 100000u);
 }
 
-// ---- Waiting
-// -------------------------------------------------------------------------------------
+// ---- Waiting --------------------------------------------------------------------------------
 
 TEST(AsioSyncWriteTest, ABlockingSocketTakesAll) {
   net::io_context context;
