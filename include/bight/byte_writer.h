@@ -6,8 +6,8 @@
 //     out.append(r.name);
 //   }
 //
-// BytesBuilder, ChainBuilder, SpanWriter and WriteWindow (of either builder) are ByteWriters, so one
-// encoder serves all four.
+// BytesBuilder, ChainBuilder, SpanWriter and WriteWindow (of either builder) are ByteWriters, so
+// one encoder serves all four.
 #ifndef BIGHT_BYTE_WRITER_H_
 #define BIGHT_BYTE_WRITER_H_
 

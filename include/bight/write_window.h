@@ -72,6 +72,7 @@ class WriteWindow : public WriterOperations<WriteWindow<Builder>> {
   }
 
   // Hands what is written to the builder, which may then be looked at until the next write here.
+  // Looked at only: take() and freeze() need that the window is gone.
   BIGHT_ALWAYS_INLINE void commit() { (void)builder_->extend(take_written()); }
 
  private:

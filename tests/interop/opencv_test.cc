@@ -290,9 +290,12 @@ TEST(BytesToMatTest, RowsMayStandApart) {
 
 TEST(BytesToMatTest, OneRowMayHaveAnyStep) {
   const Bytes bytes = Bytes::copy_of(pattern(8));
-  const cv::Mat mat = to_mat(bytes, {.rows = 1, .cols = 8, .type = CV_8UC1, .step = 4096});
-  EXPECT_EQ(address(mat), bytes.data());
-  EXPECT_EQ(to_bytes(mat), pattern(8));
+  for (const size_t step : {size_t{8}, size_t{4096}, static_cast<size_t>(-1)}) {
+    const cv::Mat mat = to_mat(bytes, {.rows = 1, .cols = 8, .type = CV_8UC1, .step = step});
+    EXPECT_EQ(address(mat), bytes.data());
+    EXPECT_EQ(size_t{mat.step}, 8u);
+    EXPECT_EQ(to_bytes(mat), pattern(8));
+  }
 }
 
 TEST(BytesToMatTest, WithoutRowsOrColumnsTheMatKeepsNothing) {

@@ -145,7 +145,9 @@ inline absl::StatusOr<CheckedMatLayout> check_mat_layout(const Bytes& bytes,
   }
   const size_t off = reinterpret_cast<uintptr_t>(bytes.data()) % width;
   if (off != 0) return refuse("the bytes begin ", off, " behind a multiple of ", width);
-  return CheckedMatLayout{static_cast<int>(rows), static_cast<int>(cols), used_step};
+  // One row needs no step, so whatever was given does not get to those who add it to an address.
+  return CheckedMatLayout{static_cast<int>(rows), static_cast<int>(cols),
+                          rows == 1 ? row : used_step};
 }
 
 inline cv::Mat make_mat(const Bytes& bytes, int type, const CheckedMatLayout& checked) {
