@@ -443,6 +443,67 @@ TEST(TakeBytesFieldTest, NestedMessagesAreTakenFirst) {
   }
 }
 
+TEST(TakeBytesFieldTest, ANestedMessageThatCameTwiceIsItsContentsBehindOneAnother) {
+  Record first;
+  first.mutable_child()->set_id(7);
+  first.mutable_child()->set_name("first");
+  first.mutable_child()->add_numbers(1);
+  Record second;
+  second.mutable_child()->set_name("second");
+  second.mutable_child()->add_numbers(2);
+  second.mutable_child()->set_body(pattern(100));
+  const std::string wire = first.SerializeAsString() + second.SerializeAsString();
+  Record flat;
+  ASSERT_TRUE(flat.ParseFromString(wire));
+  ASSERT_EQ(flat.child().id(), 7u);  // as protobuf merges them
+  ASSERT_EQ(flat.child().name(), "second");
+  ASSERT_EQ(flat.child().numbers_size(), 2);
+
+  Chain chain = cut_at(wire, {4, 20});
+  auto children = take_bytes_field(chain, Record::kChildFieldNumber);
+  ASSERT_TRUE(children);
+  ASSERT_EQ(children->size(), 2u);
+  Chain merged;
+  for (Chain& child : *children) merged.push_back(std::move(child));
+  const auto bodies = take_bytes_field(merged, kBody);
+  ASSERT_TRUE(bodies && bodies->size() == 1);
+  EXPECT_EQ(bodies->front(), pattern(100));
+  Record parsed;
+  ASSERT_TRUE(parse_from(parsed, merged));
+  flat.mutable_child()->clear_body();
+  EXPECT_TRUE(same(parsed, flat.child()));
+  EXPECT_TRUE(chain.empty());
+}
+
+// What the comment warns of: a member of a oneof comes back from the dead.
+TEST(TakeBytesFieldTest, TakingAMemberOfAOneofLosesWhichOneWasLast) {
+  Record blob;
+  blob.set_blob("bytes");
+  Record code;
+  code.set_code(5);
+  for (const bool blob_last : {false, true}) {
+    const std::string a = blob.SerializeAsString(), b = code.SerializeAsString();
+    Chain chain(Bytes::copy_of(blob_last ? b + a : a + b));
+    Record flat;
+    ASSERT_TRUE(parse_from(flat, chain));
+    EXPECT_EQ(flat.choice_case(), blob_last ? Record::kBlob : Record::kCode);
+    const auto blobs = take_bytes_field(chain, Record::kBlobFieldNumber);
+    ASSERT_TRUE(blobs && blobs->size() == 1);
+    EXPECT_EQ(chain, b);  // the same for both
+  }
+}
+
+TEST(TakeBytesFieldTest, ATagAboveThirtyTwoBitsIsRefused) {
+  // Field 3 with a length, and a bit that protobuf drops.
+  const std::string wire("\x9a\x80\x80\x80\x10\x02hi", 8);
+  Record flat;
+  EXPECT_TRUE(flat.ParseFromString(wire));
+  EXPECT_EQ(flat.body(), "hi");
+  Chain chain(Bytes::copy_of(wire));
+  EXPECT_FALSE(take_bytes_field(chain, kBody));
+  EXPECT_EQ(chain, wire);
+}
+
 // The message as protobuf has it, whether it likes the bytes or not.
 void expect_as_flat(const std::string& wire, std::vector<size_t> cuts) {
   Record flat;

@@ -102,11 +102,16 @@ class BuilderOutputStream final : public google::protobuf::io::ZeroCopyOutputStr
 
 // Takes every field `number` with a length (bytes, or a nested message) out of the message that
 // `message` holds in the wire format: returns their contents in order, shared, and leaves the
-// message without them for parse_from. Of a field that is not repeated the last one counts. Fields
-// of nested messages are not looked at: take the nested message, then from it. Strings are not
-// checked to be UTF-8, and a proto2 field must not be required.
-// None, and `message` unchanged, where its end cuts a field or a field has no known type; what else
-// may be wrong parse_from finds. Copies no bytes. O(fields + segments). Fails with bad_alloc,
+// message without them for parse_from. Fields of nested messages are not looked at: take the nested
+// message, then from it. Strings are not checked to be UTF-8, and a proto2 field must not be
+// required.
+// A peer may send a field that is not repeated more than once. Of bytes and strings the last one
+// counts. Nested messages are merged: push all contents into one chain, in order, and parse that.
+// Not for members of a oneof of several: the last member in the message is the one that is set, and
+// the order is gone once one of them is taken.
+// None, and `message` unchanged, where its end cuts a field, a field has no known type, or its tag
+// or length is above 32 bits (protobuf drops such bits of a tag); what else may be wrong parse_from
+// finds. Copies no bytes. O(fields + segments). Fails with bad_alloc,
 // unchanged. Precondition: `1 <= number <= 2^29 - 1` (checked in every build).
 [[nodiscard]] std::optional<std::vector<Chain>> take_bytes_field(Chain& message, int number);
 
