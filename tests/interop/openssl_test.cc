@@ -746,6 +746,113 @@ TEST_P(OpensslTest, NothingIsWrittenBehindCloseNotify) {
   EXPECT_EQ(read_now(pair.client), "goodbye");
 }
 
+TEST_P(OpensslTest, BehindCloseNotifyNoBytesAreRefusedToo) {
+  Pair pair(GetParam());
+  TlsStream& tls = pair.client.tls;
+  Chain chain = in_segments("hello", {2});
+  Chain empty;
+  EXPECT_EQ(tls.write(empty), IoResult());
+  EXPECT_EQ(tls.write_some({}), IoResult());
+  ASSERT_EQ(tls.close_write().kind, IoKind::data);
+  const IoResult refused = IoResult::failed(EPIPE, "SSL_write");
+  EXPECT_EQ(tls.write(empty), refused);
+  EXPECT_EQ(tls.write(chain, 0), refused);
+  EXPECT_EQ(tls.write_some({}), refused);
+  WriteOptions none;
+  none.max_bytes = 0;
+  EXPECT_EQ(write_all(tls, chain, none), refused);
+  EXPECT_EQ(chain.size(), 5u);
+  EXPECT_EQ(tls.read_some({}).kind, IoKind::data);  // only writing is closed
+}
+
+TEST_P(OpensslTest, AfterAnErrorNoBytesAndNoRoomAnswerItToo) {
+  Pair pair(GetParam());
+  TlsStream& tls = pair.client.tls;
+  pair.client.out.run({IoStep::fail(EPIPE)});
+  Chain chain = in_segments("hello", {2});
+  const IoResult failure = tls.write(chain);
+  ASSERT_EQ(failure.error_number, EPIPE);
+  Chain empty;
+  EXPECT_EQ(tls.write(empty), failure);
+  EXPECT_EQ(tls.write(chain, 0), failure);
+  EXPECT_EQ(tls.write_some({}), failure);
+  EXPECT_EQ(tls.read_some({}), failure);
+  WriteOptions none;
+  none.max_bytes = 0;
+  EXPECT_EQ(write_all(tls, chain, none), failure);
+  EXPECT_EQ(chain.size(), 5u);
+}
+
+// OpenSSL would send the old record and count it as the new bytes.
+TEST_P(OpensslTest, ANewStreamDoesNotWriteBehindAnothersBegunRecord) {
+  for (const size_t segment : {size_t{10}, size_t{5000}}) {
+    Pair pair(GetParam());
+    pair.client.out.run({IoStep::would_block()});
+    Chain old = in_segments(pattern(5000), {segment});
+    ASSERT_EQ(pair.client.tls.write(old).kind, IoKind::would_block);
+    ASSERT_TRUE(pair.client.tls.has_unsent());
+    pair.client.tls = TlsStream(pair.client.ssl.get());
+    Chain other = in_segments(std::string(6000, 'x'), {segment});
+    const IoResult result = pair.client.tls.write(other);
+    EXPECT_EQ(result, IoResult::failed(EPROTO, "SSL_write"));
+    EXPECT_EQ(pair.client.tls.status(result).code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_NE(pair.client.tls.status(result).message().find("a record unsent"),
+              absl::string_view::npos);
+    EXPECT_EQ(pair.client.tls.close_write().error_number, EPROTO);
+    EXPECT_EQ(pair.client.tls.shutdown().error_number, EPROTO);
+    EXPECT_EQ(other.size(), 6000u);
+    // Reading goes on.
+    Chain answer = in_segments("goodbye", {7});
+    write_all(pair.server.tls, answer);
+    exchange(pair.client, pair.server);
+    EXPECT_EQ(read_now(pair.client), "goodbye");
+    EXPECT_EQ(read_now(pair.server), "");
+  }
+}
+
+TEST_P(OpensslTest, ANewStreamWritesWhereTheBegunRecordHasGone) {
+  for (const bool moved : {false, true}) {
+    Pair pair(GetParam());
+    pair.client.out.run({IoStep::would_block()});
+    Chain chain = in_segments(pattern(5000), {10});
+    ASSERT_EQ(pair.client.tls.write(chain).kind, IoKind::would_block);
+    if (moved) pair.client.tls = TlsStream(std::move(pair.client.tls));
+    EXPECT_EQ(pair.client.tls.write(chain).bytes, 5000u);
+    pair.client.tls = TlsStream(pair.client.ssl.get());
+    chain = in_segments("more", {4});
+    EXPECT_EQ(pair.client.tls.write(chain), IoResult({4, IoKind::data, 0, "SSL_write"}));
+    exchange(pair.client, pair.server);
+    EXPECT_TRUE(read_now(pair.server) == pattern(5000) + "more");
+  }
+}
+
+TEST_P(OpensslTest, AnSslThatIsClearedForAnotherConnectionWritesAgain) {
+  Pair pair(GetParam());
+  pair.client.out.run({IoStep::would_block()});
+  Chain chain = in_segments(pattern(5000), {10});
+  ASSERT_EQ(pair.client.tls.write(chain).kind, IoKind::would_block);
+  pair.client.out.scripted.reset();
+  for (Engine* const engine : {&pair.client, &pair.server}) {
+    engine->out.take();
+    engine->in.chain().clear();
+    ASSERT_EQ(SSL_clear(engine->ssl.get()), 1);
+  }
+  // Without a stream, so that the new one finds the handshake done.
+  do {
+    SSL_do_handshake(pair.client.ssl.get());
+    SSL_do_handshake(pair.server.ssl.get());
+    ERR_clear_error();
+  } while (exchange(pair.client, pair.server));
+  ASSERT_EQ(SSL_is_init_finished(pair.client.ssl.get()), 1);
+  pair.client.tls = TlsStream(pair.client.ssl.get());
+  pair.server.tls = TlsStream(pair.server.ssl.get());
+  chain = in_segments("hello", {2});
+  const IoResult result = pair.client.tls.write(chain);
+  EXPECT_EQ(result.bytes, 5u) << pair.client.tls.status(result);
+  exchange(pair.client, pair.server);
+  EXPECT_EQ(read_now(pair.server), "hello");
+}
+
 TEST_P(OpensslTest, ShutdownTakesTwoStepsAndLosesNoByte) {
   Pair pair(GetParam());
   Chain answer = in_segments("unread", {2});

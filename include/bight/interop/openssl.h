@@ -28,6 +28,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -62,6 +63,7 @@ BIGHT_NAMESPACE_BEGIN
 
 namespace tls_internal {
 class Transport;
+bool was_left_unsent(SSL* ssl) noexcept;
 struct FreeBio {
   void operator()(BIO* bio) const noexcept { BIO_free(bio); }
 };
@@ -158,15 +160,24 @@ enum class TlsNeed : int {
 // it.)
 //
 // Errors of the transport keep their errno; what OpenSSL itself refuses is EPROTO, memory ENOMEM.
-// OpenSSL allows no call after such an error: from then on all functions answer it again. Chains
-// keep what was not counted, though the peer may have got part of the last record.
+// OpenSSL allows no call after such an error: from then on all functions answer it again, those
+// that were given no bytes or no room included. Chains keep what was not counted, though the peer
+// may have got part of the last record. What OpenSSL has decrypted by then (SSL_pending) cannot be
+// read any more, also where only writing failed: read until would_block first if it matters.
 //
 // Thread safety: as for an SSL, one thread at a time.
 class TlsStream {
  public:
   // `ssl` stays the caller's: it has its transport and role (SSL_set_connect_state or
   // SSL_set_accept_state), outlives this and is not freed by it. Sets the two modes.
-  explicit TlsStream(SSL* ssl) noexcept : ssl_(ssl) {
+  //
+  // One stream for a connection. OpenSSL keeps the record that a stream has begun, and would send
+  // it in place of the first bytes of another stream. So where an earlier stream of this connection
+  // was destroyed while has_unsent(), this one reads, but refuses to write and to close: EPROTO.
+  // Move the stream instead. Not noticed: a record that SSL_write began without a stream, and one
+  // that waits while a handshake runs again.
+  explicit TlsStream(SSL* ssl) noexcept
+      : ssl_(ssl), close_(tls_internal::was_left_unsent(ssl) ? Close::barred : Close::open) {
     SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   }
   // Keeps a record that was begun at its address. The other one can only be assigned or destroyed.
@@ -178,7 +189,11 @@ class TlsStream {
   // others for both.
   TlsNeed read_need() const noexcept { return read_need_; }
   TlsNeed write_need() const noexcept { return write_need_; }
-  // Whether a record was offered to OpenSSL and is not taken yet.
+  // Whether a record was offered to OpenSSL and is not taken yet. A stream that is destroyed then
+  // leaves a connection that nothing can be written to; see the constructor.
+  // With TLS 1.3 do not read then if the peer may ask for key updates: OpenSSL 3.0 answers those
+  // while it reads, in the middle of the begun record, and the connection fails ("bad length" here,
+  // or "bad record mac" at the peer). SSL_read and SSL_write without a stream do the same.
   bool has_unsent() const noexcept { return pending_size_ != 0; }
   // Whether the transport ended without a close_notify.
   bool truncated() const noexcept { return cause_ == Cause::truncation; }
@@ -216,7 +231,8 @@ class TlsStream {
 
  private:
   enum class Cause : int { none, transport, protocol, certificate, truncation };
-  enum class Close : int { open, begun, sent };
+  // barred: another stream's record is in the way.
+  enum class Close : int { open, begun, sent, barred };
 
   static constexpr size_t kRecord = SSL3_RT_MAX_PLAIN_LENGTH;
   static_assert(kRecord == 16384);
@@ -243,6 +259,10 @@ class TlsStream {
   template <class Feed>
   void compose(Feed& feed, size_t size) noexcept;
   void forget_pending() noexcept;
+  // What a write answers that is not allowed after close_write, or never was.
+  IoResult closed(const char* call, size_t bytes) const noexcept {
+    return IoResult::failed(close_ == Close::barred ? EPROTO : EPIPE, call, bytes);
+  }
 
   SSL* ssl_;
   // The record that OpenSSL has begun, if any: in buffer_ or kept by segment_. Within a write it
@@ -272,8 +292,7 @@ inline IoResult write_some(TlsStream& sink, Chain& chain,
 }
 inline IoResult write_all(TlsStream& sink, Chain& chain,
                           const WriteOptions& options = {}) noexcept {
-  if (options.max_bytes == 0) return {};
-  return sink.write(chain);
+  return sink.write(chain, options.max_bytes == 0 ? 0 : static_cast<size_t>(-1));
 }
 
 // Implementation details follow.
@@ -340,6 +359,31 @@ IoResult next_answer(IoResult& kept, size_t offered, Attempt&& attempt) noexcept
     result.kind = IoKind::data;
   }
   return result;
+}
+
+// A mark on an SSL while a record of a stream waits in it. It is made of the connection's random
+// number, so that it means nothing once SSL_clear has given the SSL to another connection.
+inline int unsent_index() noexcept {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+inline void* unsent_mark(const SSL* ssl) noexcept {
+  unsigned char random[SSL3_RANDOM_SIZE] = {};
+  SSL_get_client_random(ssl, random, sizeof(random));
+  uintptr_t mark = 0;
+  std::memcpy(&mark, random, sizeof(mark));
+  return reinterpret_cast<void*>(mark | 1);
+}
+inline void mark_unsent(SSL* ssl, bool unsent) noexcept {
+  // Without memory for it the mark is missing, which only loses the check.
+  if (SSL_set_ex_data(ssl, unsent_index(), unsent ? unsent_mark(ssl) : nullptr) != 1) {
+    ERR_clear_error();
+  }
+}
+inline bool was_left_unsent(SSL* ssl) noexcept {
+  if (SSL_is_init_finished(ssl) == 0) return false;
+  const void* const mark = SSL_get_ex_data(ssl, unsent_index());
+  return mark != nullptr && mark == unsent_mark(ssl);
 }
 
 inline Transport* transport_of(BIO* bio) noexcept {
@@ -819,6 +863,7 @@ inline IoResult TlsStream::handshake() noexcept {
 }
 
 inline IoResult TlsStream::read_some(std::span<const iovec> into) noexcept {
+  if (failed()) return again(0);
   size_t bytes = 0;
   for (const iovec& entry : into) {
     auto* to = static_cast<std::byte*>(entry.iov_base);
@@ -826,7 +871,6 @@ inline IoResult TlsStream::read_some(std::span<const iovec> into) noexcept {
     while (room != 0) {
       // Only the first call may reach for the transport, which may be a blocking one.
       if (bytes != 0 && SSL_pending(ssl_) <= 0) return {bytes, IoKind::data, 0, "SSL_read"};
-      if (failed()) return again(bytes);
       read_need_ = TlsNeed::nothing;
       size_t n = 0;
       const int error = ask([&] { return SSL_read_ex(ssl_, to, room, &n); });
@@ -870,10 +914,11 @@ template <class Feed>
 IoResult TlsStream::write_from(Feed& feed, size_t max_bytes) noexcept {
   size_t bytes = feed.drop((std::min)(ahead_, max_bytes));
   ahead_ -= bytes;
+  // Also without bytes to write.
+  if (failed()) return again(bytes);
+  if (close_ != Close::open) return closed("SSL_write", bytes);
   IoResult result;
   while (bytes < max_bytes && feed.size() != 0) {
-    if (failed()) return again(bytes);
-    if (close_ != Close::open) return IoResult::failed(EPIPE, "SSL_write", bytes);
     if (buffer_ == nullptr) {
       buffer_.reset(static_cast<std::byte*>(internal::try_allocate_node(kRecord)));
       if (buffer_ == nullptr) return IoResult::failed(ENOMEM, "SSL_write", bytes);
@@ -883,6 +928,7 @@ IoResult TlsStream::write_from(Feed& feed, size_t max_bytes) noexcept {
     result = offer_pending();
     if (result.kind != IoKind::data) {
       // What is the caller's has to stay here until it is offered again.
+      if (fresh && pending_size_ != 0) tls_internal::mark_unsent(ssl_, true);
       if (fresh && pending_size_ != 0 && pending_ != buffer_.get()) {
         if (feed.keep(pending_size_, segment_)) {
           pending_ = segment_.data();
@@ -894,6 +940,7 @@ IoResult TlsStream::write_from(Feed& feed, size_t max_bytes) noexcept {
       }
       break;
     }
+    if (!fresh) tls_internal::mark_unsent(ssl_, false);
     const size_t taken = result.bytes;
     const size_t dropped = feed.drop((std::min)(taken, max_bytes - bytes));
     bytes += dropped;
@@ -920,6 +967,7 @@ inline IoResult TlsStream::close_write() noexcept {
   constexpr const char* kCall = "SSL_shutdown";
   if (failed()) return again(0);
   if (close_ == Close::sent) return {0, IoKind::data, 0, kCall};
+  if (close_ == Close::barred) return closed(kCall, 0);
   if (close_ == Close::open && SSL_in_before(ssl_) != 0) return IoResult::failed(ENOTCONN, kCall);
   read_need_ = write_need_ = TlsNeed::nothing;
   size_t bytes = 0;
@@ -929,6 +977,7 @@ inline IoResult TlsStream::close_write() noexcept {
     if (result.kind != IoKind::data) return result;
     bytes = result.bytes;
     buffer_.reset();
+    tls_internal::mark_unsent(ssl_, false);
   }
   bytes += std::exchange(ahead_, 0);
   // 0: sent, and the peer's has not come.
@@ -983,6 +1032,9 @@ inline absl::Status TlsStream::status(const IoResult& result) const {
       text += ": ";
       text += buffer;
     }
+  } else if (close_ == Close::barred && result.error_number == EPROTO) {
+    code = absl::StatusCode::kFailedPrecondition;
+    text += ": an earlier stream of this connection was destroyed with a record unsent";
   } else if (result.error_number == EBUSY) {
     text += ": the peer has sent bytes that are not read yet";
   }

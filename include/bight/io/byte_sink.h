@@ -4,7 +4,8 @@
 //
 // A model makes one attempt to take the entries' bytes in their order and answers how many it took
 // from the front, and data, would_block or error:
-// - without bytes (no entry, or only empty ones) it does nothing and answers data;
+// - without bytes (no entry, or only empty ones) it does nothing and answers data (or
+//   that it is closed or has failed for good);
 // - taking fewer than offered, even none, is data;
 // - bytes may come together with would_block or error: they are gone from the caller;
 // - an error EINTR is called again with the same entries, an error EAGAIN counts as would_block;
