@@ -753,6 +753,10 @@ TEST_P(OpensslTest, BehindCloseNotifyNoBytesAreRefusedToo) {
   Chain empty;
   EXPECT_EQ(tls.write(empty), IoResult());
   EXPECT_EQ(tls.write_some({}), IoResult());
+  pair.client.out.run({IoStep::would_block()});
+  ASSERT_EQ(tls.close_write().kind, IoKind::would_block);
+  EXPECT_EQ(tls.write(empty), IoResult());  // the loop that closes comes by again
+  EXPECT_EQ(tls.write(chain).error_number, EPIPE);
   ASSERT_EQ(tls.close_write().kind, IoKind::data);
   const IoResult refused = IoResult::failed(EPIPE, "SSL_write");
   EXPECT_EQ(tls.write(empty), refused);

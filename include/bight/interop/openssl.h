@@ -208,8 +208,8 @@ class TlsStream {
   // is full. Consumes what OpenSSL took and counts it exactly. data: all that was asked for.
   // The buffer of 16 KiB comes from the block caches, and is held only from a call that would block
   // to the next: an idle stream has none. Without memory for it: error ENOMEM, nothing changed.
-  // After close_write: error EPIPE. Release hooks of what was written run every mebibyte and before
-  // it returns. Uses 20 KiB of stack.
+  // After close_write: error EPIPE, for a call without bytes once that has answered data. Release
+  // hooks of what was written run every mebibyte and before it returns. Uses 20 KiB of stack.
   IoResult write(Chain& chain, size_t max_bytes = static_cast<size_t>(-1)) noexcept;
   IoResult write_some(std::span<const iovec> from) noexcept;
 
@@ -914,9 +914,13 @@ template <class Feed>
 IoResult TlsStream::write_from(Feed& feed, size_t max_bytes) noexcept {
   size_t bytes = feed.drop((std::min)(ahead_, max_bytes));
   ahead_ -= bytes;
-  // Also without bytes to write.
+  // Also without bytes to write; but an event loop that writes what there is and then closes may
+  // come by with none until its close_write has gone.
   if (failed()) return again(bytes);
-  if (close_ != Close::open) return closed("SSL_write", bytes);
+  if (close_ != Close::open &&
+      (close_ != Close::begun || (bytes < max_bytes && feed.size() != 0))) {
+    return closed("SSL_write", bytes);
+  }
   IoResult result;
   while (bytes < max_bytes && feed.size() != 0) {
     if (buffer_ == nullptr) {
