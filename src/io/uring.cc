@@ -58,6 +58,16 @@ constexpr size_t kMostBytes = 0x7ffff000;
 constexpr size_t kMostGroup = size_t{256} << 10;
 constexpr unsigned kMostBlocks = 32768;
 constexpr int kGroup = 0;
+// A receive that the kernel has answered this often is ended and begun anew, after which the kernel
+// looks at the socket from the start. It stops reading one socket after 32 blocks, so that others
+// have their turn, and then waits for the socket's next event: an end of the peer that was queued
+// behind these bytes is an event that has been, and so the receive would never say eof (seen on
+// Unix sockets with Linux 6.18). Whether that has happened cannot be told from the answers; so it
+// is done for all, at the price of two entries for 32 answers and of no call. It is no busy loop: a
+// receive that is begun anew has 32 answers of its own before the next time. What comes before the
+// kernel has ended it are answers like any others, in their order, and the new one is handed over
+// only behind the last of them.
+constexpr unsigned kMostAnswers = 32;
 // How long a Uring that is destroyed waits for zero-copy notifications.
 constexpr std::chrono::milliseconds kLinger{100};
 
@@ -202,6 +212,8 @@ struct UringOperation {
   enum class Kind : uint8_t { receive, send, read, write };
 
   bool is_send() const noexcept { return kind == Kind::send; }
+  // Of a receive that the ring does: to be begun anew.
+  bool is_worn() const noexcept { return answers >= kMostAnswers; }
   bool is_file() const noexcept { return kind == Kind::read || kind == Kind::write; }
   // Bytes of a send, write or read that are still to go.
   size_t left() const noexcept { return kind == Kind::read ? size - moved : bytes.size(); }
@@ -228,6 +240,7 @@ struct UringOperation {
   bool polling = false;      // what the kernel owes is a poll
   bool in_work = false;
   bool in_polled = false;
+  unsigned answers = 0;        // of a receive: completions since it went to the ring
   bool in_kernel = false;      // the kernel owes a completion that is no notification
   bool in_group = false;       // of a send: its bytes are with the kernel, perhaps not all
   unsigned notifications = 0;  // that the kernel owes
@@ -555,6 +568,7 @@ UringEngine::Operation* UringEngine::start(Kind kind, int fd, UringCallback&& do
   operation->polling = false;
   operation->fd = fd;
   operation->serial = ++last_serial_;
+  operation->answers = 0;
   operation->offset = 0;
   operation->size = 0;
   operation->moved = 0;
@@ -730,7 +744,7 @@ bool UringEngine::is_its_turn(const Operation* operation) noexcept {
 // again, too. Precondition: active.
 bool UringEngine::step(Operation* operation) {
   if (operation->in_kernel || operation->in_group) {
-    return !operation->cancelled || step_cancel(operation);
+    return !(operation->cancelled || operation->is_worn()) || step_cancel(operation);
   }
   if (!is_its_turn(operation)) return true;
   IoKind kind;
@@ -830,6 +844,7 @@ bool UringEngine::step_ring(Operation* operation) {
   operation->in_kernel = true;
   operation->polling = false;
   operation->cancel_sent = false;
+  operation->answers = 0;
   ++in_kernel_;
   return true;
 }
@@ -1004,11 +1019,15 @@ void UringEngine::complete_receive(Operation* operation, int result, unsigned fl
   }
   if (result > 0) {
     // First, because the callback may fill the work itself.
-    if (!more) to_work(operation);
+    ++operation->answers;
+    if (!more || operation->is_worn()) to_work(operation);
     call_part(operation, {static_cast<size_t>(result), IoKind::data, 0, operation->call()},
               std::move(bytes));
   } else if (result == 0) {
     if (!more) end_with(operation, IoKind::eof, 0);
+  } else if (result == -ECANCELED && operation->cancel_sent) {
+    // Begun anew, or over if it is the caller who has cancelled.
+    to_work(operation);
   } else if (result == -ENOBUFS || result == -EINTR) {
     // All blocks were filled before one of them was looked at. Those that are not lent, at least
     // the reserve, are in the ring again when the rest of the completions is done.

@@ -329,6 +329,66 @@ TEST_P(UringTest, ReceivedBytesAreNotCopied) {
   });
 }
 
+TEST_P(UringTest, AnEndQueuedBehindManyBlocksIsReported) {
+  run([] {
+    constexpr size_t kSize = 1000;
+    for (const bool tcp : {false, true}) {
+      for (const bool armed : {false, true}) {
+        // The kernel reads one socket 32 times before it turns to others. 64 blocks in the ring: 70
+        // run out of them, and the receive goes on when some came back.
+        for (const size_t blocks :
+             {1u, 31u, 32u, 33u, 34u, 35u, 36u, 64u, 65u, 66u, 67u, 68u, 70u, 130u}) {
+          SCOPED_TRACE(blocks);
+          const std::string text = pattern(blocks * kSize);
+          Ends ends = tcp ? make_tcp() : make_sockets();
+          set_buffer(ends.a, SO_SNDBUF, 1 << 20);
+          UringOptions options;
+          options.receive_blocks = 64;
+          options.receive_block_size = kSize;
+          Uring uring(options);
+          Received received;
+          if (armed) {
+            uring.receive(ends.b.fd(), collect(received));
+            EXPECT_EQ(uring.run_once(std::chrono::milliseconds(0)).kind, IoKind::would_block);
+          }
+          Chain chain = chain_of(text, {text.size()});
+          ASSERT_EQ(write_all(FdSink(ends.a.fd()), chain), (IoResult{text.size()}));
+          ASSERT_EQ(::shutdown(ends.a.fd(), SHUT_WR), 0);
+          if (!armed) uring.receive(ends.b.fd(), collect(received));
+          ASSERT_TRUE(run_all(uring));
+          EXPECT_EQ(received.last.kind, IoKind::eof);
+          EXPECT_TRUE(received.bytes == text);
+        }
+      }
+    }
+  });
+}
+
+TEST_P(UringTest, AnEndIsReportedHoweverManyReceivesCameBeforeIt) {
+  run([] {
+    for (const size_t single : {1u, 20u, 31u, 32u, 33u, 40u, 64u, 100u}) {
+      SCOPED_TRACE(single);
+      const std::string text = pattern((single + 40) * 100);
+      Ends ends = make_sockets();
+      UringOptions options;
+      options.receive_block_size = 100;
+      Uring uring(options);
+      Received received;
+      uring.receive(ends.b.fd(), collect(received));
+      // Each in an event of its own; then 40 blocks and the end at once.
+      for (size_t i = 0; i < single; ++i) {
+        ASSERT_EQ(::send(ends.a.fd(), text.data() + i * 100, 100, 0), 100);
+        ASSERT_TRUE(run_until(uring, [&] { return received.bytes.size() == (i + 1) * 100; }));
+      }
+      ASSERT_EQ(::send(ends.a.fd(), text.data() + single * 100, 4000, 0), 4000);
+      ASSERT_EQ(::shutdown(ends.a.fd(), SHUT_WR), 0);
+      ASSERT_TRUE(run_all(uring));
+      EXPECT_EQ(received.last.kind, IoKind::eof);
+      EXPECT_TRUE(received.bytes == text);
+    }
+  });
+}
+
 TEST_P(UringTest, CopiesOutWhenKeptSlicesWouldStarveTheRing) {
   run([] {
     UringOptions options;
