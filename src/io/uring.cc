@@ -631,7 +631,7 @@ bool UringEngine::cancel(UringId id) {
 
 void UringEngine::call_part(Operation* operation, const IoResult& result, Chain&& bytes) {
   ++called_;
-  operation->done(result, std::move(bytes));
+  if (operation->done) operation->done(result, std::move(bytes));
 }
 
 void UringEngine::end(Operation* operation, const IoResult& result, Chain&& bytes) {
@@ -648,7 +648,7 @@ void UringEngine::end(Operation* operation, const IoResult& result, Chain&& byte
   }
   free_if_over(operation);
   ++called_;
-  done(result, std::move(bytes));
+  if (done) done(result, std::move(bytes));
 }
 
 void UringEngine::end_send(Operation* operation, const IoResult& result) {

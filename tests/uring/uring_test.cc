@@ -1066,6 +1066,42 @@ TEST_P(UringTest, WaitsNoLongerThanItIsTold) {
   });
 }
 
+TEST_P(UringTest, EmptyCallbacksAreNotCalled) {
+  run([] {
+    EXPECT_FALSE(UringCallback());
+    UringCallback full([](const IoResult&, Chain) {});
+    EXPECT_TRUE(full);
+    const UringCallback moved(std::move(full));
+    EXPECT_TRUE(moved);
+    EXPECT_FALSE(full);  // NOLINT: that is what is looked at
+
+    const std::string text = pattern(100000);
+    Ends ends = make_sockets();
+    const File file = make_temporary_file();
+    std::string got;
+    std::thread reader([&] { got = read_rest(ends.b); });
+    Uring uring;
+    uring.send(ends.a.fd(), chain_of(text, {1000}), UringCallback());
+    uring.send_zero_copy(ends.a.fd(), chain_of(text, {1000}), {});
+    uring.write_at(file.fd(), 0, chain_of(text, {1000}), {});
+    uring.read_at(file.fd(), 0, 100, {});
+    EXPECT_EQ(uring.pending(), 4u);
+    // Each run ends something, though nothing is called.
+    while (uring.pending() != 0) ASSERT_EQ(uring.run_once().kind, IoKind::data);
+    EXPECT_EQ(::shutdown(ends.a.fd(), SHUT_WR), 0);
+    reader.join();
+    EXPECT_TRUE(got == text + text);
+    EXPECT_EQ(read_rest(file), text);
+
+    const UringId idle = uring.receive(ends.a.fd(), {});
+    EXPECT_EQ(::send(ends.b.fd(), "dropped", 7, 0), 7);
+    EXPECT_EQ(uring.run_once().kind, IoKind::data);
+    EXPECT_TRUE(uring.cancel(idle));
+    EXPECT_TRUE(run_all(uring));
+    EXPECT_EQ(uring.receive_blocks_out(), 0u);
+  });
+}
+
 std::atomic<int> signals{0};
 
 TEST_P(UringTest, SignalsLoseNothing) {

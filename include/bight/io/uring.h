@@ -76,7 +76,9 @@ class UringId {
   uint64_t engine_ = 0;                            // which Uring; 0: none
 };
 
-// What an operation calls when it ends: any movable `void(const IoResult&, Chain)`.
+// What an operation calls when it ends: any movable `void(const IoResult&, Chain)`. An empty one
+// (`{}`) means that the caller need not know: the operation ends without a call, and the bytes that
+// it would have been given are let go of.
 class UringCallback {
  public:
   // One allocation from the block caches. Fails with bad_alloc.
@@ -99,6 +101,9 @@ class UringCallback {
   ~UringCallback() {
     if (object_ != nullptr) destroy_(object_);
   }
+
+  // Whether it holds a function.
+  explicit operator bool() const noexcept { return object_ != nullptr; }
 
   // Precondition: holds a function.
   void operator()(const IoResult& result, Chain&& bytes) noexcept {
@@ -139,8 +144,8 @@ class Uring {
   BIGHT_IO_API size_t receive_blocks_out() noexcept;
 
   // ---- Start operations ------------------------------------------------------------------------
-  // Each ends with one last call of `done`. They fail with bad_alloc; nothing is started then, and
-  // the bytes are still the caller's.
+  // Each ends with one last call of `done`, unless that is empty. They fail with bad_alloc; nothing
+  // is started then, and the bytes are still the caller's.
 
   // Receives from a stream socket until it ends. `done` is called with data and the bytes each time
   // some came, and a last time with eof, or an error, and without bytes. In the ring: one multishot
