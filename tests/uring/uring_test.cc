@@ -1102,6 +1102,32 @@ TEST_P(UringTest, EmptyCallbacksAreNotCalled) {
   });
 }
 
+TEST_P(UringTest, BytesAreSentAndWrittenAsTheyAre) {
+  run([] {
+    const std::string text = pattern(5000);
+    Ends ends = make_sockets();
+    const File file = make_temporary_file();
+    Uring uring;
+    const Bytes bytes = Bytes::copy_of(text);
+    Outcome sent;
+    Outcome sent_too;
+    Outcome wrote;
+    const CopyAudit audit;
+    uring.send(ends.a.fd(), bytes, record(sent));
+    uring.send_zero_copy(ends.a.fd(), bytes.slice(1000), record(sent_too));
+    uring.write_at(file.fd(), 0, bytes, record(wrote));
+    EXPECT_TRUE(run_all(uring));
+    EXPECT_EQ(audit.thread().copied, 0u);
+    EXPECT_EQ(sent.result, (IoResult{5000}));
+    EXPECT_EQ(sent_too.result, (IoResult{4000}));
+    EXPECT_EQ(wrote.result, (IoResult{5000}));
+    ends.a.close();
+    EXPECT_TRUE(read_rest(ends.b) == text + text.substr(1000));
+    EXPECT_TRUE(read_rest(file) == text);
+    EXPECT_TRUE(bytes == text);
+  });
+}
+
 std::atomic<int> signals{0};
 
 TEST_P(UringTest, SignalsLoseNothing) {

@@ -35,6 +35,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "bight/bytes.h"
 #include "bight/chain.h"
 #include "bight/config.h"
 #include "bight/internal/block.h"
@@ -156,6 +157,7 @@ class Uring {
   BIGHT_IO_API UringId receive(int fd, UringCallback done);
 
   // Sends all of `bytes` to a stream socket, as often as it takes; segments go from where they are.
+  // A Chain or a Bytes; one that is not moved in is shared, at one reference for each block.
   // `done` is called with data when the kernel has all of them, or with an error, the bytes that
   // went before it (`bytes` of the result) and the rest that did not. Sends on one descriptor go
   // one after the other, in the order in which they were started; those that wait behind one
@@ -164,12 +166,18 @@ class Uring {
   UringId send(int fd, const Chain& bytes, UringCallback done) {
     return send(fd, Chain(bytes), std::move(done));
   }
+  UringId send(int fd, const Bytes& bytes, UringCallback done) {
+    return send(fd, Chain(bytes), std::move(done));
+  }
   // The same without the kernel's copy, where it can: worth it from some ten KiB on, on a real
   // network. `done` is called when the bytes are sent, as above; the blocks are let go of later,
   // when the kernel notifies that nothing of them is waiting for an acknowledgement any more.
   // Their release hooks tell when that is. An ordinary send where the kernel or the socket refuses.
   BIGHT_IO_API UringId send_zero_copy(int fd, Chain&& bytes, UringCallback done);
   UringId send_zero_copy(int fd, const Chain& bytes, UringCallback done) {
+    return send_zero_copy(fd, Chain(bytes), std::move(done));
+  }
+  UringId send_zero_copy(int fd, const Bytes& bytes, UringCallback done) {
     return send_zero_copy(fd, Chain(bytes), std::move(done));
   }
 
@@ -182,6 +190,9 @@ class Uring {
   // Writes and reads under way at once are made in any order.
   BIGHT_IO_API UringId write_at(int fd, uint64_t offset, Chain&& bytes, UringCallback done);
   UringId write_at(int fd, uint64_t offset, const Chain& bytes, UringCallback done) {
+    return write_at(fd, offset, Chain(bytes), std::move(done));
+  }
+  UringId write_at(int fd, uint64_t offset, const Bytes& bytes, UringCallback done) {
     return write_at(fd, offset, Chain(bytes), std::move(done));
   }
 
