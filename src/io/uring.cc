@@ -68,6 +68,9 @@ constexpr int kGroup = 0;
 // kernel has ended it are answers like any others, in their order, and the new one is handed over
 // only behind the last of them.
 constexpr unsigned kMostAnswers = 32;
+// Timeouts from here on are for ever: a sum with the clock's time, here or in the kernel, is far
+// from the largest that there is.
+constexpr std::chrono::hours kForEver{24 * 365 * 100};
 // How long a Uring that is destroyed waits for zero-copy notifications.
 constexpr std::chrono::milliseconds kLinger{100};
 
@@ -1224,8 +1227,8 @@ IoResult UringEngine::run_once(std::chrono::milliseconds timeout) {
     ~Running() { running = false; }
     bool& running;
   } guard(running_);
-  const Clock::time_point end =
-      timeout.count() < 0 ? Clock::time_point::max() : Clock::now() + timeout;
+  const bool bounded = timeout.count() >= 0 && timeout < kForEver;
+  const Clock::time_point end = bounded ? Clock::now() + timeout : Clock::time_point::max();
   called_ = 0;
   if (pending_ == 0) {
     // Nothing can be called; but notifications may have come.
@@ -1237,7 +1240,7 @@ IoResult UringEngine::run_once(std::chrono::milliseconds timeout) {
     work();
     // What the callbacks have started, too, so that the kernel is at it while the caller is away.
     std::chrono::milliseconds left(-1);
-    if (timeout.count() >= 0) {
+    if (bounded) {
       left = std::max(std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()),
                       std::chrono::milliseconds(0));
     }
@@ -1259,7 +1262,7 @@ IoResult UringEngine::run_once(std::chrono::milliseconds timeout) {
       if (polled.kind != IoKind::data) return polled;
     }
     if (pending_ == 0) return {0, IoKind::eof, 0, "run_once"};
-    if (timeout.count() >= 0 && Clock::now() >= end) {
+    if (bounded && Clock::now() >= end) {
       return {0, IoKind::would_block, EAGAIN, "run_once"};
     }
   }

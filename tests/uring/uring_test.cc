@@ -1066,6 +1066,29 @@ TEST_P(UringTest, WaitsNoLongerThanItIsTold) {
   });
 }
 
+TEST_P(UringTest, TheLongestTimeoutsWaitAsWell) {
+  run([] {
+    for (const std::chrono::milliseconds timeout :
+         {std::chrono::milliseconds::max(),
+          std::chrono::milliseconds::max() - std::chrono::hours(1),
+          std::chrono::milliseconds(std::chrono::hours(24 * 365 * 290)),
+          std::chrono::milliseconds(std::chrono::hours(24 * 365 * 99)),
+          std::chrono::milliseconds::min()}) {
+      Ends ends = make_sockets();
+      Uring uring;
+      Received received;
+      uring.receive(ends.b.fd(), collect(received));
+      std::thread sender([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        EXPECT_EQ(::send(ends.a.fd(), "hello", 5, 0), 5);
+      });
+      EXPECT_EQ(uring.run_once(timeout).kind, IoKind::data);
+      sender.join();
+      EXPECT_TRUE(received.bytes == "hello");
+    }
+  });
+}
+
 TEST_P(UringTest, EmptyCallbacksAreNotCalled) {
   run([] {
     EXPECT_FALSE(UringCallback());

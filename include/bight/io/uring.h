@@ -207,9 +207,10 @@ class Uring {
   BIGHT_IO_API IoResult submit();
 
   // Hands over what was started, waits until something has ended, and calls the callbacks of what
-  // has. data: at least one was called; eof: nothing is under way; would_block: none within
-  // `timeout` (negative: waits for ever), or a signal came; error: the kernel takes no more just
-  // now. Fails with bad_alloc: by the ring nothing is lost then, without it what read_tail.h says.
+  // has. data: at least one was called, or would have been if it were not empty; eof: nothing is
+  // under way; would_block: none within `timeout` (negative, or a hundred years and more: waits for
+  // ever), or a signal came; error: the kernel takes no more just now.
+  // Fails with bad_alloc; nothing is lost then, and the next call goes on.
   // Precondition: not called by a callback (checked in every build).
   BIGHT_IO_API IoResult run_once(std::chrono::milliseconds timeout = std::chrono::milliseconds(-1));
 
