@@ -1,8 +1,8 @@
 // Uring: sockets and files by io_uring, and by the fd adapters where the kernel has no io_uring.
 //
 //   Uring uring;
-//   uring.receive(socket, [&](const IoResult& r, Chain bytes) {     // again and again, until it
-//   ends
+//   // Called again and again, until the peer ends or an error comes.
+//   uring.receive(socket, [&](const IoResult& r, Chain bytes) {
 //     if (r.kind == IoKind::data) uring.send(socket, std::move(bytes), on_sent);
 //   });
 //   while (uring.run_once().kind == IoKind::data) {
@@ -184,6 +184,9 @@ class Uring {
   // Reads `n` bytes of a file into a block of their own, aligned for direct I/O if `n` is a
   // multiple of kDirectAlignment. `done` gets them: data with all; eof with fewer, the file ends
   // there; an error with what came before it. Any number of reads may be under way.
+  // For files that have offsets, as for write_at: a pipe or a socket is not asked whether it does,
+  // which would take a call each time. The ring reads and writes it as if `offset` were not there;
+  // without the ring it gets ESPIPE.
   BIGHT_IO_API UringId read_at(int fd, uint64_t offset, size_t n, UringCallback done);
   // Writes all of `bytes` from where they are (for direct I/O offset and segments must be aligned).
   // `done` gets data, or an error, the count written before it, and the rest.
