@@ -582,6 +582,7 @@ UringEngine::Operation* UringEngine::start(Kind kind, int fd, UringCallback&& do
 }
 
 UringId UringEngine::receive(int fd, UringCallback&& done) {
+  if (stopping_) return {};
   if (has_ring_) open_pool();
   Descriptor& descriptor = descriptors_[fd];
   Operation* const operation = start(Kind::receive, fd, std::move(done));
@@ -592,6 +593,7 @@ UringId UringEngine::receive(int fd, UringCallback&& done) {
 }
 
 UringId UringEngine::send(int fd, Chain&& bytes, bool zero_copy, UringCallback&& done) {
+  if (stopping_) return {};
   Descriptor& descriptor = descriptors_[fd];
   Operation* const operation = start(Kind::send, fd, std::move(done));
   operation->bytes = std::move(bytes);
@@ -607,6 +609,7 @@ UringId UringEngine::send(int fd, Chain&& bytes, bool zero_copy, UringCallback&&
 
 UringId UringEngine::transfer(Kind kind, int fd, uint64_t offset, size_t n, Chain&& bytes,
                               UringCallback&& done) {
+  if (stopping_) return {};
   BytesBuilder block;
   if (kind == Kind::read && n != 0) {
     BuilderOptions options;
@@ -624,7 +627,8 @@ UringId UringEngine::transfer(Kind kind, int fd, uint64_t offset, size_t n, Chai
 
 bool UringEngine::cancel(UringId id) {
   Operation* const operation = id.operation_;
-  if (id.engine_ != serial_ || operation->serial != id.serial_ || !operation->active) return false;
+  if (stopping_ || id.engine_ != serial_ || operation->serial != id.serial_ || !operation->active)
+    return false;
   to_work(operation);
   operation->cancelled = true;
   return true;
@@ -1163,7 +1167,7 @@ void UringEngine::reap_all() {
 }
 
 IoResult UringEngine::submit() {
-  if (!has_ring_) return {};
+  if (!has_ring_ || stopping_) return {};
   // Nothing that might call back: only what goes to the ring.
   const Operation* const last = work_.last();
   while (!work_.empty()) {
@@ -1222,6 +1226,7 @@ IoResult UringEngine::poll_all(std::chrono::milliseconds timeout) {
 
 IoResult UringEngine::run_once(std::chrono::milliseconds timeout) {
   if (running_) fail("Uring::run_once() is called by a callback");
+  if (stopping_) fail("Uring::run_once() is called while the Uring is destroyed");
   struct Running {
     explicit Running(bool& flag) noexcept : running(flag) { running = true; }
     ~Running() { running = false; }
@@ -1277,12 +1282,12 @@ bool UringEngine::stop(std::chrono::milliseconds linger) noexcept {
     if (!operation->active) continue;
     operation->active = false;
     --pending_;
-    // Release hooks and what callbacks hold may look at this Uring, but no operation is active.
+    // What the callback holds may call this Uring in its destructor. Nothing is started then, so
+    // the list stays as it is.
     UringCallback dropped = std::move(operation->done);
   }
-  if (!has_ring_) return true;
   const Clock::time_point end = Clock::now() + linger;
-  for (;;) {
+  while (has_ring_) {
     for (const auto& operation : all_) {
       if (operation->in_kernel && !step_cancel(operation.get())) break;
     }
@@ -1292,7 +1297,9 @@ bool UringEngine::stop(std::chrono::milliseconds linger) noexcept {
     reap_all();
   }
   for (const auto& operation : all_) {
+    // Here and not by the destructor, because release hooks may call this Uring as well.
     operation->bytes.clear();
+    if (operation->notifications == 0) operation->held.clear();
     operation->block = BytesBuilder();
   }
   return notifications_ == 0;
@@ -1352,9 +1359,9 @@ Uring::Uring(const UringOptions& options)
 }
 
 Uring::~Uring() {
-  if (!engine_->stop(internal::kLinger)) internal::Left::all().add(std::move(engine_));
-  engine_.reset();
+  // First, because it runs release hooks, and the engine is still there for them.
   internal::Left::all().reap();
+  if (!engine_->stop(internal::kLinger)) internal::Left::all().add(std::move(engine_));
 }
 
 bool Uring::uses_ring() const noexcept { return engine_->has_ring(); }

@@ -1252,6 +1252,84 @@ TEST_P(UringTest, ADestroyedUringLetsGoOfEverythingAndCallsNothing) {
   });
 }
 
+// Calls all of a Uring that may be called while it is destroyed. What it starts must have no
+// effect.
+void use(Uring& uring, const Ends& idle, const File& file, const std::shared_ptr<int>& token) {
+  const auto never = [token](const IoResult&, Chain) { ADD_FAILURE() << "called"; };
+  const UringId id = uring.receive(idle.a.fd(), never);
+  EXPECT_FALSE(uring.cancel(id));
+  EXPECT_FALSE(uring.cancel(uring.send(idle.a.fd(), Bytes::copy_of("late"), never)));
+  EXPECT_FALSE(uring.cancel(uring.send_zero_copy(idle.a.fd(), Bytes::copy_of("late"), never)));
+  EXPECT_FALSE(uring.cancel(uring.write_at(file.fd(), 0, Bytes::copy_of("late"), never)));
+  EXPECT_FALSE(uring.cancel(uring.read_at(file.fd(), 0, 100, never)));
+  EXPECT_FALSE(uring.submit().is_error());
+  EXPECT_LE(uring.pending(), 40u);
+  static_cast<void>(uring.uses_ring());
+  static_cast<void>(uring.refusal());
+  static_cast<void>(uring.receive_blocks_out());
+}
+
+TEST_P(UringTest, WhatADestroyedUringLetsGoOfMayCallIt) {
+  run([] {
+    const std::string text = pattern(4000000);
+    const ByteView view(reinterpret_cast<const std::byte*>(text.data()), text.size());
+    for (const int rounds : {0, 1, 3}) {
+      Ends ends = make_sockets();
+      Ends idle = make_sockets();
+      Ends tcp = make_tcp(4096);
+      const File file = make_temporary_file();
+      const auto token = std::make_shared<int>(0);
+      int released = 0;
+      int destroyed = 0;
+      bool dying = false;
+      {
+        Uring uring;
+        // What goes before the Uring does could start operations that count.
+        const auto look = [&] {
+          if (dying) {
+            use(uring, idle, file, token);
+          } else {
+            EXPECT_LE(uring.pending(), 6u);
+          }
+        };
+        struct Look {
+          const decltype(look)* call;
+          int* count;
+          void operator()(void*) const {
+            ++*count;
+            (*call)();
+          }
+        };
+        // A callback whose destructor looks.
+        const auto captured = [&] {
+          return [held = std::unique_ptr<void, Look>(&released, Look{&look, &destroyed})](
+                     const IoResult&, Chain) {};
+        };
+        const auto hook = [&] {
+          ++released;
+          look();
+        };
+        // The second of the two waits behind the first one.
+        uring.send(ends.a.fd(), Bytes::with_release(view, hook), captured());
+        uring.send(ends.a.fd(), Bytes::with_release(view, hook), captured());
+        uring.send(tcp.a.fd(), Bytes::with_release(view, hook), {});
+        uring.write_at(file.fd(), 0, Bytes::with_release(view, hook), captured());
+        uring.receive(ends.a.fd(), captured());
+        uring.read_at(file.fd(), 0, 100,
+                      [whole = Bytes::with_release(view, hook)](const IoResult&, Chain) {});
+        for (int i = 0; i < rounds; ++i) uring.run_once(std::chrono::milliseconds(1));
+        dying = true;
+      }
+      EXPECT_EQ(token.use_count(), 1);
+      EXPECT_EQ(released, 5);
+      EXPECT_EQ(destroyed, 4);
+      ends.a.close();
+      const std::string got = read_rest(ends.b);
+      EXPECT_EQ(got.find("late"), std::string::npos);
+    }
+  });
+}
+
 TEST_P(UringTest, CallbacksMayStartAndCancel) {
   run([] {
     const std::string text = pattern(100000);
@@ -1318,6 +1396,22 @@ TEST_P(UringTest, ManyConnectionsKeepTheirBytesApart) {
       EXPECT_TRUE(received[i].bytes == texts[i]) << i;
     }
   });
+}
+
+TEST_P(UringTest, RunningWhileItIsDestroyedStopsTheProgram) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto run_late = [] {
+    const Ends ends = make_sockets();
+    UringOptions options;
+    options.use_ring = GetParam().refused == 0;
+    Uring uring(options);
+    const auto hook = [&uring] { uring.run_once(); };
+    const std::string text = pattern(10);
+    uring.send(ends.a.fd(),
+               Bytes::with_release({reinterpret_cast<const std::byte*>(text.data()), 10}, hook),
+               {});
+  };
+  EXPECT_DEATH(run_late(), "run_once.. is called while the Uring is destroyed");
 }
 
 TEST_P(UringTest, RunningInsideACallbackStopsTheProgram) {

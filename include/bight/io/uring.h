@@ -128,7 +128,12 @@ class Uring {
   // Cancels what is under way and waits until the kernel has let go of it. Callbacks that were not
   // called yet are destroyed without a call. For zero-copy sends whose bytes the kernel still reads
   // it waits a tenth of a second at most: their bytes live on, and a later Uring that is made or
-  // destroyed frees them. Precondition: not called by a callback (checked in every build).
+  // destroyed frees them.
+  // Meanwhile the release hooks of the other bytes, and destructors of what callbacks hold, may
+  // call this Uring, but not run_once() (checked in every build). What they start ends at once and
+  // without effect: the callback is destroyed uncalled, the bytes are still the caller's, and the
+  // id names nothing. Nothing can be cancelled or submitted any more; pending() counts down.
+  // Precondition: not called by a callback (checked in every build).
   BIGHT_IO_API ~Uring();
 
   // ---- Look ------------------------------------------------------------------------------------
