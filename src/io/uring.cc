@@ -58,6 +58,19 @@ constexpr size_t kMostBytes = 0x7ffff000;
 constexpr size_t kMostGroup = size_t{256} << 10;
 constexpr unsigned kMostBlocks = 32768;
 constexpr int kGroup = 0;
+// A receive that the kernel has answered this often is ended and begun anew, after which the kernel
+// looks at the socket from the start. It stops reading one socket after 32 blocks, so that others
+// have their turn, and then waits for the socket's next event: an end of the peer that was queued
+// behind these bytes is an event that has been, and so the receive would never say eof (seen on
+// Unix sockets with Linux 6.18). Whether that has happened cannot be told from the answers; so it
+// is done for all, at the price of two entries for 32 answers and of no call. It is no busy loop: a
+// receive that is begun anew has 32 answers of its own before the next time. What comes before the
+// kernel has ended it are answers like any others, in their order, and the new one is handed over
+// only behind the last of them.
+constexpr unsigned kMostAnswers = 32;
+// Timeouts from here on are for ever: a sum with the clock's time, here or in the kernel, is far
+// from the largest that there is.
+constexpr std::chrono::hours kForEver{24 * 365 * 100};
 // How long a Uring that is destroyed waits for zero-copy notifications.
 constexpr std::chrono::milliseconds kLinger{100};
 
@@ -202,6 +215,8 @@ struct UringOperation {
   enum class Kind : uint8_t { receive, send, read, write };
 
   bool is_send() const noexcept { return kind == Kind::send; }
+  // Of a receive that the ring does: to be begun anew.
+  bool is_worn() const noexcept { return answers >= kMostAnswers; }
   bool is_file() const noexcept { return kind == Kind::read || kind == Kind::write; }
   // Bytes of a send, write or read that are still to go.
   size_t left() const noexcept { return kind == Kind::read ? size - moved : bytes.size(); }
@@ -228,6 +243,7 @@ struct UringOperation {
   bool polling = false;      // what the kernel owes is a poll
   bool in_work = false;
   bool in_polled = false;
+  unsigned answers = 0;        // of a receive: completions since it went to the ring
   bool in_kernel = false;      // the kernel owes a completion that is no notification
   bool in_group = false;       // of a send: its bytes are with the kernel, perhaps not all
   unsigned notifications = 0;  // that the kernel owes
@@ -555,6 +571,7 @@ UringEngine::Operation* UringEngine::start(Kind kind, int fd, UringCallback&& do
   operation->polling = false;
   operation->fd = fd;
   operation->serial = ++last_serial_;
+  operation->answers = 0;
   operation->offset = 0;
   operation->size = 0;
   operation->moved = 0;
@@ -565,6 +582,7 @@ UringEngine::Operation* UringEngine::start(Kind kind, int fd, UringCallback&& do
 }
 
 UringId UringEngine::receive(int fd, UringCallback&& done) {
+  if (stopping_) return {};
   if (has_ring_) open_pool();
   Descriptor& descriptor = descriptors_[fd];
   Operation* const operation = start(Kind::receive, fd, std::move(done));
@@ -575,6 +593,7 @@ UringId UringEngine::receive(int fd, UringCallback&& done) {
 }
 
 UringId UringEngine::send(int fd, Chain&& bytes, bool zero_copy, UringCallback&& done) {
+  if (stopping_) return {};
   Descriptor& descriptor = descriptors_[fd];
   Operation* const operation = start(Kind::send, fd, std::move(done));
   operation->bytes = std::move(bytes);
@@ -590,6 +609,7 @@ UringId UringEngine::send(int fd, Chain&& bytes, bool zero_copy, UringCallback&&
 
 UringId UringEngine::transfer(Kind kind, int fd, uint64_t offset, size_t n, Chain&& bytes,
                               UringCallback&& done) {
+  if (stopping_) return {};
   BytesBuilder block;
   if (kind == Kind::read && n != 0) {
     BuilderOptions options;
@@ -607,7 +627,8 @@ UringId UringEngine::transfer(Kind kind, int fd, uint64_t offset, size_t n, Chai
 
 bool UringEngine::cancel(UringId id) {
   Operation* const operation = id.operation_;
-  if (id.engine_ != serial_ || operation->serial != id.serial_ || !operation->active) return false;
+  if (stopping_ || id.engine_ != serial_ || operation->serial != id.serial_ || !operation->active)
+    return false;
   to_work(operation);
   operation->cancelled = true;
   return true;
@@ -617,7 +638,7 @@ bool UringEngine::cancel(UringId id) {
 
 void UringEngine::call_part(Operation* operation, const IoResult& result, Chain&& bytes) {
   ++called_;
-  operation->done(result, std::move(bytes));
+  if (operation->done) operation->done(result, std::move(bytes));
 }
 
 void UringEngine::end(Operation* operation, const IoResult& result, Chain&& bytes) {
@@ -634,7 +655,7 @@ void UringEngine::end(Operation* operation, const IoResult& result, Chain&& byte
   }
   free_if_over(operation);
   ++called_;
-  done(result, std::move(bytes));
+  if (done) done(result, std::move(bytes));
 }
 
 void UringEngine::end_send(Operation* operation, const IoResult& result) {
@@ -730,7 +751,7 @@ bool UringEngine::is_its_turn(const Operation* operation) noexcept {
 // again, too. Precondition: active.
 bool UringEngine::step(Operation* operation) {
   if (operation->in_kernel || operation->in_group) {
-    return !operation->cancelled || step_cancel(operation);
+    return !(operation->cancelled || operation->is_worn()) || step_cancel(operation);
   }
   if (!is_its_turn(operation)) return true;
   IoKind kind;
@@ -830,6 +851,7 @@ bool UringEngine::step_ring(Operation* operation) {
   operation->in_kernel = true;
   operation->polling = false;
   operation->cancel_sent = false;
+  operation->answers = 0;
   ++in_kernel_;
   return true;
 }
@@ -1004,11 +1026,15 @@ void UringEngine::complete_receive(Operation* operation, int result, unsigned fl
   }
   if (result > 0) {
     // First, because the callback may fill the work itself.
-    if (!more) to_work(operation);
+    ++operation->answers;
+    if (!more || operation->is_worn()) to_work(operation);
     call_part(operation, {static_cast<size_t>(result), IoKind::data, 0, operation->call()},
               std::move(bytes));
   } else if (result == 0) {
     if (!more) end_with(operation, IoKind::eof, 0);
+  } else if (result == -ECANCELED && operation->cancel_sent) {
+    // Begun anew, or over if it is the caller who has cancelled.
+    to_work(operation);
   } else if (result == -ENOBUFS || result == -EINTR) {
     // All blocks were filled before one of them was looked at. Those that are not lent, at least
     // the reserve, are in the ring again when the rest of the completions is done.
@@ -1141,7 +1167,7 @@ void UringEngine::reap_all() {
 }
 
 IoResult UringEngine::submit() {
-  if (!has_ring_) return {};
+  if (!has_ring_ || stopping_) return {};
   // Nothing that might call back: only what goes to the ring.
   const Operation* const last = work_.last();
   while (!work_.empty()) {
@@ -1200,13 +1226,14 @@ IoResult UringEngine::poll_all(std::chrono::milliseconds timeout) {
 
 IoResult UringEngine::run_once(std::chrono::milliseconds timeout) {
   if (running_) fail("Uring::run_once() is called by a callback");
+  if (stopping_) fail("Uring::run_once() is called while the Uring is destroyed");
   struct Running {
     explicit Running(bool& flag) noexcept : running(flag) { running = true; }
     ~Running() { running = false; }
     bool& running;
   } guard(running_);
-  const Clock::time_point end =
-      timeout.count() < 0 ? Clock::time_point::max() : Clock::now() + timeout;
+  const bool bounded = timeout.count() >= 0 && timeout < kForEver;
+  const Clock::time_point end = bounded ? Clock::now() + timeout : Clock::time_point::max();
   called_ = 0;
   if (pending_ == 0) {
     // Nothing can be called; but notifications may have come.
@@ -1218,7 +1245,7 @@ IoResult UringEngine::run_once(std::chrono::milliseconds timeout) {
     work();
     // What the callbacks have started, too, so that the kernel is at it while the caller is away.
     std::chrono::milliseconds left(-1);
-    if (timeout.count() >= 0) {
+    if (bounded) {
       left = std::max(std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()),
                       std::chrono::milliseconds(0));
     }
@@ -1240,7 +1267,7 @@ IoResult UringEngine::run_once(std::chrono::milliseconds timeout) {
       if (polled.kind != IoKind::data) return polled;
     }
     if (pending_ == 0) return {0, IoKind::eof, 0, "run_once"};
-    if (timeout.count() >= 0 && Clock::now() >= end) {
+    if (bounded && Clock::now() >= end) {
       return {0, IoKind::would_block, EAGAIN, "run_once"};
     }
   }
@@ -1255,12 +1282,12 @@ bool UringEngine::stop(std::chrono::milliseconds linger) noexcept {
     if (!operation->active) continue;
     operation->active = false;
     --pending_;
-    // Release hooks and what callbacks hold may look at this Uring, but no operation is active.
+    // What the callback holds may call this Uring in its destructor. Nothing is started then, so
+    // the list stays as it is.
     UringCallback dropped = std::move(operation->done);
   }
-  if (!has_ring_) return true;
   const Clock::time_point end = Clock::now() + linger;
-  for (;;) {
+  while (has_ring_) {
     for (const auto& operation : all_) {
       if (operation->in_kernel && !step_cancel(operation.get())) break;
     }
@@ -1270,7 +1297,9 @@ bool UringEngine::stop(std::chrono::milliseconds linger) noexcept {
     reap_all();
   }
   for (const auto& operation : all_) {
+    // Here and not by the destructor, because release hooks may call this Uring as well.
     operation->bytes.clear();
+    if (operation->notifications == 0) operation->held.clear();
     operation->block = BytesBuilder();
   }
   return notifications_ == 0;
@@ -1330,9 +1359,9 @@ Uring::Uring(const UringOptions& options)
 }
 
 Uring::~Uring() {
-  if (!engine_->stop(internal::kLinger)) internal::Left::all().add(std::move(engine_));
-  engine_.reset();
+  // First, because it runs release hooks, and the engine is still there for them.
   internal::Left::all().reap();
+  if (!engine_->stop(internal::kLinger)) internal::Left::all().add(std::move(engine_));
 }
 
 bool Uring::uses_ring() const noexcept { return engine_->has_ring(); }

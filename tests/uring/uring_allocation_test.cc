@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -145,6 +146,50 @@ TEST_F(UringAllocationTest, RunningFailsAndGoesOnWithoutALoss) {
       }
       // The shared tail of this thread keeps a block.
       EXPECT_LE(replaced_new::live, live + 2);
+    }
+    EXPECT_GE(failures, 3);
+  }
+}
+
+TEST_F(UringAllocationTest, ReceivingAcrossBlocksFailsWithoutALoss) {
+  const std::string text = pattern(600000);
+  for (const bool ring : {true, false}) {
+    int failures = 0;
+    for (long k = 0; k < 12; ++k) {
+      UringOptions options;
+      options.use_ring = ring;
+      Ends ends = make_sockets();
+      const int room = 1 << 20;
+      ASSERT_EQ(::setsockopt(ends.a.fd(), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)), 0);
+      Uring uring(options);
+      std::array<Chain, 400> pieces;
+      size_t count = 0;
+      size_t most_segments = 0;
+      uring.receive(ends.b.fd(), [&](const IoResult&, Chain bytes) {
+        most_segments = std::max(most_segments, bytes.segment_count());
+        pieces[count++] = std::move(bytes);
+      });
+      // The reads without the ring grow until one goes over several blocks of the shared tail.
+      size_t written = 0;
+      bool ended = false;
+      for (int i = 0; i < 10000 && uring.pending() != 0; ++i) {
+        const ssize_t n = ::send(ends.a.fd(), text.data() + written, text.size() - written,
+                                 MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n > 0) written += static_cast<size_t>(n);
+        if (written == text.size() && !ended) ended = ::shutdown(ends.a.fd(), SHUT_WR) == 0;
+        if (fails_at(k, [&] { uring.run_once(std::chrono::seconds(10)); })) {
+          ++failures;
+          uring.run_once(std::chrono::seconds(10));
+        }
+      }
+      EXPECT_EQ(uring.pending(), 0u);
+      std::string all;
+      for (size_t i = 0; i < count; ++i) all += pieces[i].to_string();
+      EXPECT_EQ(all.size(), text.size());
+      EXPECT_TRUE(all == text);
+      if (!ring) {
+        EXPECT_GT(most_segments, 1u);
+      }
     }
     EXPECT_GE(failures, 3);
   }

@@ -329,6 +329,66 @@ TEST_P(UringTest, ReceivedBytesAreNotCopied) {
   });
 }
 
+TEST_P(UringTest, AnEndQueuedBehindManyBlocksIsReported) {
+  run([] {
+    constexpr size_t kSize = 1000;
+    for (const bool tcp : {false, true}) {
+      for (const bool armed : {false, true}) {
+        // The kernel reads one socket 32 times before it turns to others. 64 blocks in the ring: 70
+        // run out of them, and the receive goes on when some came back.
+        for (const size_t blocks :
+             {1u, 31u, 32u, 33u, 34u, 35u, 36u, 64u, 65u, 66u, 67u, 68u, 70u, 130u}) {
+          SCOPED_TRACE(blocks);
+          const std::string text = pattern(blocks * kSize);
+          Ends ends = tcp ? make_tcp() : make_sockets();
+          set_buffer(ends.a, SO_SNDBUF, 1 << 20);
+          UringOptions options;
+          options.receive_blocks = 64;
+          options.receive_block_size = kSize;
+          Uring uring(options);
+          Received received;
+          if (armed) {
+            uring.receive(ends.b.fd(), collect(received));
+            EXPECT_EQ(uring.run_once(std::chrono::milliseconds(0)).kind, IoKind::would_block);
+          }
+          Chain chain = chain_of(text, {text.size()});
+          ASSERT_EQ(write_all(FdSink(ends.a.fd()), chain), (IoResult{text.size()}));
+          ASSERT_EQ(::shutdown(ends.a.fd(), SHUT_WR), 0);
+          if (!armed) uring.receive(ends.b.fd(), collect(received));
+          ASSERT_TRUE(run_all(uring));
+          EXPECT_EQ(received.last.kind, IoKind::eof);
+          EXPECT_TRUE(received.bytes == text);
+        }
+      }
+    }
+  });
+}
+
+TEST_P(UringTest, AnEndIsReportedHoweverManyReceivesCameBeforeIt) {
+  run([] {
+    for (const size_t single : {1u, 20u, 31u, 32u, 33u, 40u, 64u, 100u}) {
+      SCOPED_TRACE(single);
+      const std::string text = pattern((single + 40) * 100);
+      Ends ends = make_sockets();
+      UringOptions options;
+      options.receive_block_size = 100;
+      Uring uring(options);
+      Received received;
+      uring.receive(ends.b.fd(), collect(received));
+      // Each in an event of its own; then 40 blocks and the end at once.
+      for (size_t i = 0; i < single; ++i) {
+        ASSERT_EQ(::send(ends.a.fd(), text.data() + i * 100, 100, 0), 100);
+        ASSERT_TRUE(run_until(uring, [&] { return received.bytes.size() == (i + 1) * 100; }));
+      }
+      ASSERT_EQ(::send(ends.a.fd(), text.data() + single * 100, 4000, 0), 4000);
+      ASSERT_EQ(::shutdown(ends.a.fd(), SHUT_WR), 0);
+      ASSERT_TRUE(run_all(uring));
+      EXPECT_EQ(received.last.kind, IoKind::eof);
+      EXPECT_TRUE(received.bytes == text);
+    }
+  });
+}
+
 TEST_P(UringTest, CopiesOutWhenKeptSlicesWouldStarveTheRing) {
   run([] {
     UringOptions options;
@@ -1006,6 +1066,91 @@ TEST_P(UringTest, WaitsNoLongerThanItIsTold) {
   });
 }
 
+TEST_P(UringTest, TheLongestTimeoutsWaitAsWell) {
+  run([] {
+    for (const std::chrono::milliseconds timeout :
+         {std::chrono::milliseconds::max(),
+          std::chrono::milliseconds::max() - std::chrono::hours(1),
+          std::chrono::milliseconds(std::chrono::hours(24 * 365 * 290)),
+          std::chrono::milliseconds(std::chrono::hours(24 * 365 * 99)),
+          std::chrono::milliseconds::min()}) {
+      Ends ends = make_sockets();
+      Uring uring;
+      Received received;
+      uring.receive(ends.b.fd(), collect(received));
+      std::thread sender([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        EXPECT_EQ(::send(ends.a.fd(), "hello", 5, 0), 5);
+      });
+      EXPECT_EQ(uring.run_once(timeout).kind, IoKind::data);
+      sender.join();
+      EXPECT_TRUE(received.bytes == "hello");
+    }
+  });
+}
+
+TEST_P(UringTest, EmptyCallbacksAreNotCalled) {
+  run([] {
+    EXPECT_FALSE(UringCallback());
+    UringCallback full([](const IoResult&, Chain) {});
+    EXPECT_TRUE(full);
+    const UringCallback moved(std::move(full));
+    EXPECT_TRUE(moved);
+    EXPECT_FALSE(full);  // NOLINT: that is what is looked at
+
+    const std::string text = pattern(100000);
+    Ends ends = make_sockets();
+    const File file = make_temporary_file();
+    std::string got;
+    std::thread reader([&] { got = read_rest(ends.b); });
+    Uring uring;
+    uring.send(ends.a.fd(), chain_of(text, {1000}), UringCallback());
+    uring.send_zero_copy(ends.a.fd(), chain_of(text, {1000}), {});
+    uring.write_at(file.fd(), 0, chain_of(text, {1000}), {});
+    uring.read_at(file.fd(), 0, 100, {});
+    EXPECT_EQ(uring.pending(), 4u);
+    // Each run ends something, though nothing is called.
+    while (uring.pending() != 0) ASSERT_EQ(uring.run_once().kind, IoKind::data);
+    EXPECT_EQ(::shutdown(ends.a.fd(), SHUT_WR), 0);
+    reader.join();
+    EXPECT_TRUE(got == text + text);
+    EXPECT_EQ(read_rest(file), text);
+
+    const UringId idle = uring.receive(ends.a.fd(), {});
+    EXPECT_EQ(::send(ends.b.fd(), "dropped", 7, 0), 7);
+    EXPECT_EQ(uring.run_once().kind, IoKind::data);
+    EXPECT_TRUE(uring.cancel(idle));
+    EXPECT_TRUE(run_all(uring));
+    EXPECT_EQ(uring.receive_blocks_out(), 0u);
+  });
+}
+
+TEST_P(UringTest, BytesAreSentAndWrittenAsTheyAre) {
+  run([] {
+    const std::string text = pattern(5000);
+    Ends ends = make_sockets();
+    const File file = make_temporary_file();
+    Uring uring;
+    const Bytes bytes = Bytes::copy_of(text);
+    Outcome sent;
+    Outcome sent_too;
+    Outcome wrote;
+    const CopyAudit audit;
+    uring.send(ends.a.fd(), bytes, record(sent));
+    uring.send_zero_copy(ends.a.fd(), bytes.slice(1000), record(sent_too));
+    uring.write_at(file.fd(), 0, bytes, record(wrote));
+    EXPECT_TRUE(run_all(uring));
+    EXPECT_EQ(audit.thread().copied, 0u);
+    EXPECT_EQ(sent.result, (IoResult{5000}));
+    EXPECT_EQ(sent_too.result, (IoResult{4000}));
+    EXPECT_EQ(wrote.result, (IoResult{5000}));
+    ends.a.close();
+    EXPECT_TRUE(read_rest(ends.b) == text + text.substr(1000));
+    EXPECT_TRUE(read_rest(file) == text);
+    EXPECT_TRUE(bytes == text);
+  });
+}
+
 std::atomic<int> signals{0};
 
 TEST_P(UringTest, SignalsLoseNothing) {
@@ -1107,6 +1252,84 @@ TEST_P(UringTest, ADestroyedUringLetsGoOfEverythingAndCallsNothing) {
   });
 }
 
+// Calls all of a Uring that may be called while it is destroyed. What it starts must have no
+// effect.
+void use(Uring& uring, const Ends& idle, const File& file, const std::shared_ptr<int>& token) {
+  const auto never = [token](const IoResult&, Chain) { ADD_FAILURE() << "called"; };
+  const UringId id = uring.receive(idle.a.fd(), never);
+  EXPECT_FALSE(uring.cancel(id));
+  EXPECT_FALSE(uring.cancel(uring.send(idle.a.fd(), Bytes::copy_of("late"), never)));
+  EXPECT_FALSE(uring.cancel(uring.send_zero_copy(idle.a.fd(), Bytes::copy_of("late"), never)));
+  EXPECT_FALSE(uring.cancel(uring.write_at(file.fd(), 0, Bytes::copy_of("late"), never)));
+  EXPECT_FALSE(uring.cancel(uring.read_at(file.fd(), 0, 100, never)));
+  EXPECT_FALSE(uring.submit().is_error());
+  EXPECT_LE(uring.pending(), 40u);
+  static_cast<void>(uring.uses_ring());
+  static_cast<void>(uring.refusal());
+  static_cast<void>(uring.receive_blocks_out());
+}
+
+TEST_P(UringTest, WhatADestroyedUringLetsGoOfMayCallIt) {
+  run([] {
+    const std::string text = pattern(4000000);
+    const ByteView view(reinterpret_cast<const std::byte*>(text.data()), text.size());
+    for (const int rounds : {0, 1, 3}) {
+      Ends ends = make_sockets();
+      Ends idle = make_sockets();
+      Ends tcp = make_tcp(4096);
+      const File file = make_temporary_file();
+      const auto token = std::make_shared<int>(0);
+      int released = 0;
+      int destroyed = 0;
+      bool dying = false;
+      {
+        Uring uring;
+        // What goes before the Uring does could start operations that count.
+        const auto look = [&] {
+          if (dying) {
+            use(uring, idle, file, token);
+          } else {
+            EXPECT_LE(uring.pending(), 6u);
+          }
+        };
+        struct Look {
+          const decltype(look)* call;
+          int* count;
+          void operator()(void*) const {
+            ++*count;
+            (*call)();
+          }
+        };
+        // A callback whose destructor looks.
+        const auto captured = [&] {
+          return [held = std::unique_ptr<void, Look>(&released, Look{&look, &destroyed})](
+                     const IoResult&, Chain) {};
+        };
+        const auto hook = [&] {
+          ++released;
+          look();
+        };
+        // The second of the two waits behind the first one.
+        uring.send(ends.a.fd(), Bytes::with_release(view, hook), captured());
+        uring.send(ends.a.fd(), Bytes::with_release(view, hook), captured());
+        uring.send(tcp.a.fd(), Bytes::with_release(view, hook), {});
+        uring.write_at(file.fd(), 0, Bytes::with_release(view, hook), captured());
+        uring.receive(ends.a.fd(), captured());
+        uring.read_at(file.fd(), 0, 100,
+                      [whole = Bytes::with_release(view, hook)](const IoResult&, Chain) {});
+        for (int i = 0; i < rounds; ++i) uring.run_once(std::chrono::milliseconds(1));
+        dying = true;
+      }
+      EXPECT_EQ(token.use_count(), 1);
+      EXPECT_EQ(released, 5);
+      EXPECT_EQ(destroyed, 4);
+      ends.a.close();
+      const std::string got = read_rest(ends.b);
+      EXPECT_EQ(got.find("late"), std::string::npos);
+    }
+  });
+}
+
 TEST_P(UringTest, CallbacksMayStartAndCancel) {
   run([] {
     const std::string text = pattern(100000);
@@ -1173,6 +1396,22 @@ TEST_P(UringTest, ManyConnectionsKeepTheirBytesApart) {
       EXPECT_TRUE(received[i].bytes == texts[i]) << i;
     }
   });
+}
+
+TEST_P(UringTest, RunningWhileItIsDestroyedStopsTheProgram) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto run_late = [] {
+    const Ends ends = make_sockets();
+    UringOptions options;
+    options.use_ring = GetParam().refused == 0;
+    Uring uring(options);
+    const auto hook = [&uring] { uring.run_once(); };
+    const std::string text = pattern(10);
+    uring.send(ends.a.fd(),
+               Bytes::with_release({reinterpret_cast<const std::byte*>(text.data()), 10}, hook),
+               {});
+  };
+  EXPECT_DEATH(run_late(), "run_once.. is called while the Uring is destroyed");
 }
 
 TEST_P(UringTest, RunningInsideACallbackStopsTheProgram) {

@@ -73,8 +73,7 @@ class ReadTail {
 
 // One read into the tail, with as much room as `size` proposes or as the block still has; `size`
 // learns from it. Replaces what `received` held by what came: by nothing, if nothing did.
-// Copies no byte. Fails with bad_alloc: before the read, with nothing lost; for reads across
-// blocks, perhaps after it: then what came is lost, but never given to another connection.
+// Copies no byte. Fails with bad_alloc: before the read, so nothing is lost.
 template <ByteSource S>
 IoResult read_some(S&& source, ReadTail& tail, ReadSize& size, Chain& received) {
   return tail.read_some(source, size, received);

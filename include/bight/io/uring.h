@@ -1,7 +1,8 @@
 // Uring: sockets and files by io_uring, and by the fd adapters where the kernel has no io_uring.
 //
 //   Uring uring;
-//   uring.receive(socket, [&](const IoResult& r, Chain bytes) {  // called until it ends
+//   // Called again and again, until the peer ends or an error comes.
+//   uring.receive(socket, [&](const IoResult& r, Chain bytes) {
 //     if (r.kind == IoKind::data) uring.send(socket, std::move(bytes), on_sent);
 //   });
 //   while (uring.run_once().kind == IoKind::data) {
@@ -34,6 +35,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "bight/bytes.h"
 #include "bight/chain.h"
 #include "bight/config.h"
 #include "bight/internal/block.h"
@@ -75,7 +77,9 @@ class UringId {
   uint64_t engine_ = 0;                            // which Uring; 0: none
 };
 
-// What an operation calls when it ends: any movable `void(const IoResult&, Chain)`.
+// What an operation calls when it ends: any movable `void(const IoResult&, Chain)`. An empty one
+// (`{}`) means that the caller need not know: the operation ends without a call, and the bytes that
+// it would have been given are let go of.
 class UringCallback {
  public:
   // One allocation from the block caches. Fails with bad_alloc.
@@ -99,6 +103,9 @@ class UringCallback {
     if (object_ != nullptr) destroy_(object_);
   }
 
+  // Whether it holds a function.
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+
   // Precondition: holds a function.
   void operator()(const IoResult& result, Chain&& bytes) noexcept {
     call_(object_, result, std::move(bytes));
@@ -121,7 +128,12 @@ class Uring {
   // Cancels what is under way and waits until the kernel has let go of it. Callbacks that were not
   // called yet are destroyed without a call. For zero-copy sends whose bytes the kernel still reads
   // it waits a tenth of a second at most: their bytes live on, and a later Uring that is made or
-  // destroyed frees them. Precondition: not called by a callback (checked in every build).
+  // destroyed frees them.
+  // Meanwhile the release hooks of the other bytes, and destructors of what callbacks hold, may
+  // call this Uring, but not run_once() (checked in every build). What they start ends at once and
+  // without effect: the callback is destroyed uncalled, the bytes are still the caller's, and the
+  // id names nothing. Nothing can be cancelled or submitted any more; pending() counts down.
+  // Precondition: not called by a callback (checked in every build).
   BIGHT_IO_API ~Uring();
 
   // ---- Look ------------------------------------------------------------------------------------
@@ -138,8 +150,8 @@ class Uring {
   BIGHT_IO_API size_t receive_blocks_out() noexcept;
 
   // ---- Start operations ------------------------------------------------------------------------
-  // Each ends with one last call of `done`. They fail with bad_alloc; nothing is started then, and
-  // the bytes are still the caller's.
+  // Each ends with one last call of `done`, unless that is empty. They fail with bad_alloc; nothing
+  // is started then, and the bytes are still the caller's.
 
   // Receives from a stream socket until it ends. `done` is called with data and the bytes each time
   // some came, and a last time with eof, or an error, and without bytes. In the ring: one multishot
@@ -150,12 +162,16 @@ class Uring {
   BIGHT_IO_API UringId receive(int fd, UringCallback done);
 
   // Sends all of `bytes` to a stream socket, as often as it takes; segments go from where they are.
+  // A Chain or a Bytes; one that is not moved in is shared, at one reference for each block.
   // `done` is called with data when the kernel has all of them, or with an error, the bytes that
   // went before it (`bytes` of the result) and the rest that did not. Sends on one descriptor go
   // one after the other, in the order in which they were started; those that wait behind one
   // that did not send everything end with ECANCELED and all of their bytes.
   BIGHT_IO_API UringId send(int fd, Chain&& bytes, UringCallback done);
   UringId send(int fd, const Chain& bytes, UringCallback done) {
+    return send(fd, Chain(bytes), std::move(done));
+  }
+  UringId send(int fd, const Bytes& bytes, UringCallback done) {
     return send(fd, Chain(bytes), std::move(done));
   }
   // The same without the kernel's copy, where it can: worth it from some ten KiB on, on a real
@@ -166,16 +182,25 @@ class Uring {
   UringId send_zero_copy(int fd, const Chain& bytes, UringCallback done) {
     return send_zero_copy(fd, Chain(bytes), std::move(done));
   }
+  UringId send_zero_copy(int fd, const Bytes& bytes, UringCallback done) {
+    return send_zero_copy(fd, Chain(bytes), std::move(done));
+  }
 
   // Reads `n` bytes of a file into a block of their own, aligned for direct I/O if `n` is a
   // multiple of kDirectAlignment. `done` gets them: data with all; eof with fewer, the file ends
   // there; an error with what came before it. Any number of reads may be under way.
+  // For files that have offsets, as for write_at: a pipe or a socket is not asked whether it does,
+  // which would take a call each time. The ring reads and writes it as if `offset` were not there;
+  // without the ring it gets ESPIPE.
   BIGHT_IO_API UringId read_at(int fd, uint64_t offset, size_t n, UringCallback done);
   // Writes all of `bytes` from where they are (for direct I/O offset and segments must be aligned).
   // `done` gets data, or an error, the count written before it, and the rest.
   // Writes and reads under way at once are made in any order.
   BIGHT_IO_API UringId write_at(int fd, uint64_t offset, Chain&& bytes, UringCallback done);
   UringId write_at(int fd, uint64_t offset, const Chain& bytes, UringCallback done) {
+    return write_at(fd, offset, Chain(bytes), std::move(done));
+  }
+  UringId write_at(int fd, uint64_t offset, const Bytes& bytes, UringCallback done) {
     return write_at(fd, offset, Chain(bytes), std::move(done));
   }
 
@@ -190,9 +215,10 @@ class Uring {
   BIGHT_IO_API IoResult submit();
 
   // Hands over what was started, waits until something has ended, and calls the callbacks of what
-  // has. data: at least one was called; eof: nothing is under way; would_block: none within
-  // `timeout` (negative: waits for ever), or a signal came; error: the kernel takes no more just
-  // now. Fails with bad_alloc: by the ring nothing is lost then, without it what read_tail.h says.
+  // has. data: at least one was called, or would have been if it were not empty; eof: nothing is
+  // under way; would_block: none within `timeout` (negative, or a hundred years and more: waits for
+  // ever), or a signal came; error: the kernel takes no more just now.
+  // Fails with bad_alloc; nothing is lost then, and the next call goes on.
   // Precondition: not called by a callback (checked in every build).
   BIGHT_IO_API IoResult run_once(std::chrono::milliseconds timeout = std::chrono::milliseconds(-1));
 
