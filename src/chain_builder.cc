@@ -273,16 +273,23 @@ size_t ChainBuilder::prepare_iovec(size_t n, std::span<iovec> entries) {
 #endif
 
 void ChainBuilder::commit_slow(size_t n) {
+  // Room up to and with the block that `n` ends in, and how many blocks that takes.
   size_t prepared = spare();
+  size_t blocks = 1;
   if (extra_ != nullptr) {
-    for (const internal::Block* const block : extra_->blocks()) prepared += block->capacity;
+    for (const internal::Block* const block : extra_->blocks()) {
+      if (prepared >= n) break;
+      prepared += block->capacity;
+      ++blocks;
+    }
   }
   const size_t allowed = max_size_ - std::min(max_size_, size());
   if (n > std::min(prepared, allowed)) {
     internal::fail_length("commit", n, std::min(prepared, allowed));
   }
-  // Done by prepare_spans() already, unless something was pushed or taken since.
-  reserve_segments(1 + extra_->blocks().size());
+  // Done by prepare_spans() already, unless something was pushed or taken since. Not for blocks
+  // that earlier calls have left: nobody has made room for their segments.
+  reserve_segments(blocks);
   advance(n, true);
 }
 
@@ -307,6 +314,7 @@ void ChainBuilder::reserve_segments(size_t n) {
     sealed_.reserve_back(n);
     return;
   }
+  if (n < kFirstSegments) return;
   Extra& more = extra();
   if (more.table_capacity >= n) return;
   uint32_t capacity = static_cast<uint32_t>(std::min<size_t>(n, UINT32_MAX));

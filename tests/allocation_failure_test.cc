@@ -317,6 +317,24 @@ TEST_F(AllocationFailureTest, CommitRightBehindPrepareNeedsNoMemory) {
   }
 }
 
+TEST_F(AllocationFailureTest, CommitNeedsNoMemoryForBlocksThatWerePreparedBeforeAndNotAskedFor) {
+  bight::ChainBuilderOptions options;
+  options.min_block = options.max_block = 64;
+  ChainBuilder builder(options);
+  builder.push_back(Bytes::copy_of("link"));
+  std::array<std::span<std::byte>, 64> spans;
+  EXPECT_GT(builder.prepare_spans(3000, spans), 40u);  // most of these stay for later
+  EXPECT_EQ(builder.take(), "link");
+  EXPECT_LE(builder.prepare_spans(150, spans), 4u);
+  for (const std::span<std::byte>& span : std::span(spans).first(3)) {
+    std::memset(span.data(), 'x', span.size());
+  }
+  replaced_new::succeed = 0;
+  builder.commit(150);
+  replaced_new::succeed = -1;
+  EXPECT_EQ(builder.take(), std::string(150, 'x'));
+}
+
 TEST_F(AllocationFailureTest, CommitAcrossBlocks) {
   // After a push behind the prepare: the prepared bytes are whole after a failure, and the commit
   // can be tried again.

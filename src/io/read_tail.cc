@@ -14,7 +14,7 @@ void ReadTail::trim() { room_ = ChainBuilder(internal::blocks_of(block_size_)); 
 
 IoResult ReadTail::read_slow(internal::SourceRef source, ReadSize& size, Chain& received) {
   if (!received.empty()) received.clear();
-  // Left from a read that ran out of memory: it is another connection's.
+  // No read leaves bytes here. Were there any, they would be another connection's.
   if (!room_.empty()) room_.clear();
   const IoResult result = internal::read_some(source, room_, size);
   if (result.bytes != 0) received = room_.take();
